@@ -1,0 +1,71 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+)
+
+// Config is the whole configuration, judged and with absolute paths. It is
+// never written to after Load.
+type Config struct {
+	File        string
+	Environment string
+	DataDir     string
+	API         API
+	AdminSocket string
+	Metrics     string // listen address
+	BGP         BGP
+	LogLevel    slog.Level
+}
+
+// API is the addressing API's listener and limits.
+type API struct {
+	Listen              string
+	CertFile, KeyFile   string  // both or none
+	RequestsPerSecond   float64 // per token
+	Burst               int
+	AllowSpecialPurpose bool // a lab may hold documentation and private ranges
+}
+
+// BGP is our side of every session and the neighbors.
+type BGP struct {
+	ASN       uint32
+	RouterID  netip.Addr
+	Listen    []netip.AddrPort
+	Sites     []string // sorted, never empty
+	Neighbors []Neighbor
+}
+
+// Neighbor is a neighbor with its transport.
+type Neighbor struct {
+	policy.Neighbor
+	Port            uint16
+	LocalAddress    netip.Addr // invalid: the system's choice
+	MD5File         string
+	TTLSecurity     bool
+	Multihop        int // hops, 0: directly connected
+	Passive         bool
+	StrictRole      bool
+	HoldTime        time.Duration
+	GracefulRestart bool
+	RestartTime     time.Duration
+}
+
+// Network is the part of the configuration that every snapshot carries.
+func (c *Config) Network(services []snapshots.Service, site []snapshots.NegativeIntent) snapshots.NetworkPart {
+	n := snapshots.NetworkPart{
+		ASN:       c.BGP.ASN,
+		Sites:     c.BGP.Sites,
+		Services:  services,
+		Neighbors: make([]policy.Neighbor, len(c.BGP.Neighbors)),
+		Negative:  site,
+	}
+	for i, have := range c.BGP.Neighbors {
+		n.Neighbors[i] = have.Neighbor
+	}
+	return n
+}

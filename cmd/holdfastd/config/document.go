@@ -1,0 +1,158 @@
+package config
+
+// document is the file as written: every scalar is optional here and judged in
+// resolve, so that a missing value and a wrong one get different errors.
+type document struct {
+	Environment string       `yaml:"environment"`
+	Mode        string       `yaml:"mode"`
+	DataDir     string       `yaml:"data_dir"`
+	API         apiSection   `yaml:"api"`
+	Admin       adminSection `yaml:"admin"`
+	Metrics     listenOnly   `yaml:"metrics"`
+	BGP         bgpSection   `yaml:"bgp"`
+	Breaker     breakerPart  `yaml:"breaker"`
+	Log         logSection   `yaml:"log"`
+}
+
+type listenOnly struct {
+	Listen string `yaml:"listen"`
+}
+
+type apiSection struct {
+	Listen        string    `yaml:"listen"`
+	TLS           *tlsFiles `yaml:"tls"`
+	RateLimit     rateLimit `yaml:"rate_limit"`
+	SpecialRanges bool      `yaml:"allow_special_purpose_prefixes"`
+}
+
+type tlsFiles struct {
+	Certificate string `yaml:"certificate_file"`
+	Key         string `yaml:"key_file"`
+}
+
+type rateLimit struct {
+	PerSecond *float64 `yaml:"requests_per_second"`
+	Burst     *int     `yaml:"burst"`
+}
+
+type adminSection struct {
+	Socket string `yaml:"socket"`
+}
+
+type logSection struct {
+	Level string `yaml:"level"`
+}
+
+type breakerPart struct {
+	HoldMode string `yaml:"hold_mode"`
+}
+
+type bgpSection struct {
+	ASN       *uint32         `yaml:"asn"`
+	RouterID  string          `yaml:"router_id"`
+	Listen    []string        `yaml:"listen"`
+	Sites     []siteEntry     `yaml:"sites"`
+	Groups    []groupEntry    `yaml:"groups"`
+	Neighbors []neighborEntry `yaml:"neighbors"`
+}
+
+type siteEntry struct {
+	Name string `yaml:"name"`
+}
+
+// shared is what a neighbor may inherit from its group.
+type shared struct {
+	Kind             string        `yaml:"kind"`
+	Site             string        `yaml:"site"`
+	ASN              *uint32       `yaml:"asn"`
+	LocalAS          *uint32       `yaml:"local_as"`
+	Role             string        `yaml:"role"`
+	StrictRole       *bool         `yaml:"strict_role"`
+	Families         []string      `yaml:"families"`
+	Class            string        `yaml:"class"`
+	NextHop          nextHops      `yaml:"next_hop"`
+	Communities      []string      `yaml:"communities"`
+	LargeCommunities []string      `yaml:"large_communities"`
+	MED              *uint32       `yaml:"med"`
+	LocalPref        *uint32       `yaml:"local_pref"`
+	Prepend          *int          `yaml:"prepend"`
+	MD5File          string        `yaml:"md5_file"`
+	TTLSecurity      *bool         `yaml:"ttl_security"`
+	Multihop         *int          `yaml:"multihop"`
+	Passive          *bool         `yaml:"passive"`
+	Receive          string        `yaml:"receive"`
+	HoldTime         string        `yaml:"hold_time"`
+	GracefulRestart  *gracefulPart `yaml:"graceful_restart"`
+	LocalAddress     string        `yaml:"local_address"`
+	Port             *int          `yaml:"port"`
+}
+
+type nextHops struct {
+	IPv4 string `yaml:"ipv4"`
+	IPv6 string `yaml:"ipv6"`
+}
+
+type gracefulPart struct {
+	Enabled     *bool  `yaml:"enabled"`
+	RestartTime string `yaml:"restart_time"`
+}
+
+type groupEntry struct {
+	Name    string `yaml:"name"`
+	Session shared `yaml:",inline"`
+}
+
+type neighborEntry struct {
+	Name    string `yaml:"name"`
+	Group   string `yaml:"group"`
+	Address string `yaml:"address"`
+	Session shared `yaml:",inline"`
+}
+
+// inherit fills what n leaves out from its group: the neighbor's own word wins,
+// lists are replaced whole, never merged.
+func (n shared) inherit(g shared) shared {
+	text(&n.Kind, g.Kind)
+	text(&n.Site, g.Site)
+	text(&n.Role, g.Role)
+	text(&n.Class, g.Class)
+	text(&n.NextHop.IPv4, g.NextHop.IPv4)
+	text(&n.NextHop.IPv6, g.NextHop.IPv6)
+	text(&n.MD5File, g.MD5File)
+	text(&n.Receive, g.Receive)
+	text(&n.HoldTime, g.HoldTime)
+	text(&n.LocalAddress, g.LocalAddress)
+	value(&n.ASN, g.ASN)
+	value(&n.LocalAS, g.LocalAS)
+	value(&n.StrictRole, g.StrictRole)
+	value(&n.MED, g.MED)
+	value(&n.LocalPref, g.LocalPref)
+	value(&n.Prepend, g.Prepend)
+	value(&n.TTLSecurity, g.TTLSecurity)
+	value(&n.Multihop, g.Multihop)
+	value(&n.Passive, g.Passive)
+	value(&n.Port, g.Port)
+	value(&n.GracefulRestart, g.GracefulRestart)
+	if n.Families == nil {
+		n.Families = g.Families
+	}
+	if n.Communities == nil {
+		n.Communities = g.Communities
+	}
+	if n.LargeCommunities == nil {
+		n.LargeCommunities = g.LargeCommunities
+	}
+	return n
+}
+
+func text(own *string, group string) {
+	if *own == "" {
+		*own = group
+	}
+}
+
+func value[T any](own **T, group *T) {
+	if *own == nil {
+		*own = group
+	}
+}

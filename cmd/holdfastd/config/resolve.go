@@ -1,0 +1,397 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/policy"
+)
+
+// Defaults; docs/reference/configuration.md lists them.
+const (
+	defaultPort        = 179
+	defaultHoldTime    = 90 * time.Second
+	defaultRestartTime = 120 * time.Second
+	defaultPerSecond   = 200
+	defaultBurst       = 400
+	defaultSite        = "default"
+	maxSocketPath      = 107 // sun_path of a Unix socket, without its NUL
+)
+
+var nameShape = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// resolve turns the document into a Config, recording every problem.
+func (j *judge) resolve(d document) *Config {
+	c := &Config{File: j.file}
+	c.Environment = j.name("environment", d.Environment, "name the environment, e.g. production; there is no default, so that two never mix")
+	switch d.Mode {
+	case "", "enforce":
+	case "observe":
+		j.wrong("mode", "observe is not available in this version", "leave mode out")
+	default:
+		j.wrong("mode", fmt.Sprintf("%q is no mode", d.Mode), "use enforce")
+	}
+	c.DataDir = j.path("data_dir", d.DataDir, true)
+	j.resolveAPI(c, d.API)
+	c.AdminSocket = j.path("admin.socket", d.Admin.Socket, true)
+	if len(c.AdminSocket) > maxSocketPath {
+		j.wrong("admin.socket", fmt.Sprintf("the path is %d bytes, a Unix socket takes %d", len(c.AdminSocket), maxSocketPath), "use a shorter path")
+	}
+	c.Metrics = j.listen("metrics.listen", d.Metrics.Listen)
+	if d.Breaker.HoldMode != "" && d.Breaker.HoldMode != "refuse" {
+		j.wrong("breaker.hold_mode", fmt.Sprintf("%q is not available in this version", d.Breaker.HoldMode), "use refuse, the default")
+	}
+	c.LogLevel = j.level(d.Log.Level)
+	j.resolveBGP(c, d.BGP)
+	return c
+}
+
+func (j *judge) resolveAPI(c *Config, a apiSection) {
+	c.API = API{
+		Listen:              j.listen("api.listen", a.Listen),
+		RequestsPerSecond:   defaultPerSecond,
+		Burst:               defaultBurst,
+		AllowSpecialPurpose: a.SpecialRanges,
+	}
+	if a.TLS != nil {
+		c.API.CertFile = j.path("api.tls.certificate_file", a.TLS.Certificate, true)
+		c.API.KeyFile = j.path("api.tls.key_file", a.TLS.Key, true)
+	}
+	if r := a.RateLimit.PerSecond; r != nil {
+		c.API.RequestsPerSecond = *r
+		if *r <= 0 {
+			j.wrong("api.rate_limit.requests_per_second", "must be above 0", "leave it out for 200")
+		}
+	}
+	if b := a.RateLimit.Burst; b != nil {
+		c.API.Burst = *b
+		if *b < 1 {
+			j.wrong("api.rate_limit.burst", "must be at least 1", "leave it out for 400")
+		}
+	}
+}
+
+func (j *judge) level(s string) slog.Level {
+	var l slog.Level
+	if s == "" {
+		return slog.LevelInfo
+	}
+	if err := l.UnmarshalText([]byte(s)); err != nil {
+		j.wrong("log.level", fmt.Sprintf("%q is no level", s), "use debug, info, warn or error")
+	}
+	return l
+}
+
+func (j *judge) resolveBGP(c *Config, b bgpSection) {
+	c.BGP.ASN = j.asn("bgp.asn", b.ASN)
+	c.BGP.RouterID = j.address("bgp.router_id", b.RouterID, true)
+	if c.BGP.RouterID.IsValid() && (!c.BGP.RouterID.Is4() || c.BGP.RouterID.IsUnspecified()) {
+		j.wrong("bgp.router_id", "must be an IPv4 address other than 0.0.0.0 (RFC 6286)", "use an address of this machine")
+	}
+	for i, s := range b.Listen {
+		if ap := j.addrPort(fmt.Sprintf("bgp.listen[%d]", i), s); ap.IsValid() {
+			c.BGP.Listen = append(c.BGP.Listen, ap)
+		}
+	}
+	c.BGP.Sites = j.sites(b.Sites)
+	groups := j.groups(b.Groups)
+	names, addresses := map[string]bool{}, map[netip.Addr]string{}
+	for i, n := range b.Neighbors {
+		field := fmt.Sprintf("bgp.neighbors[%d]", i)
+		resolved := j.neighbor(field, c, n, groups)
+		if names[resolved.Name] && resolved.Name != "" {
+			j.wrong(field+".name", fmt.Sprintf("%q is used twice", resolved.Name), "give each neighbor a name of its own")
+		}
+		names[resolved.Name] = true
+		if other, taken := addresses[resolved.Address]; taken && resolved.Address.IsValid() {
+			j.wrong(field+".address", fmt.Sprintf("%s is also the address of %s", resolved.Address, other), "a neighbor is known by its address: use another")
+		}
+		addresses[resolved.Address] = resolved.Name
+		c.BGP.Neighbors = append(c.BGP.Neighbors, resolved)
+	}
+	slices.SortFunc(c.BGP.Neighbors, func(a, b Neighbor) int { return strings.Compare(a.Name, b.Name) })
+	if len(b.Neighbors) > 0 {
+		j.notice("bgp.neighbors", "roles are read and decide what each neighbor may get, but the Role capability (RFC 9234) is not negotiated in this version")
+	}
+}
+
+func (j *judge) sites(entries []siteEntry) []string {
+	if len(entries) == 0 {
+		return []string{defaultSite}
+	}
+	var out []string
+	for i, s := range entries {
+		field := fmt.Sprintf("bgp.sites[%d].name", i)
+		name := j.name(field, s.Name, "name the site")
+		if slices.Contains(out, name) && name != "" {
+			j.wrong(field, fmt.Sprintf("%q is used twice", name), "give each site a name of its own")
+		}
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (j *judge) groups(entries []groupEntry) map[string]shared {
+	out := make(map[string]shared, len(entries))
+	for i, g := range entries {
+		field := fmt.Sprintf("bgp.groups[%d].name", i)
+		name := j.name(field, g.Name, "name the group")
+		if _, taken := out[name]; taken {
+			j.wrong(field, fmt.Sprintf("%q is used twice", name), "give each group a name of its own")
+		}
+		out[name] = g.Session
+	}
+	return out
+}
+
+func (j *judge) neighbor(field string, c *Config, n neighborEntry, groups map[string]shared) Neighbor {
+	s := n.Session
+	if n.Group != "" {
+		g, known := groups[n.Group]
+		if !known {
+			j.wrong(field+".group", fmt.Sprintf("there is no group %q", n.Group), "declare it under bgp.groups")
+		}
+		s = s.inherit(g)
+	}
+	out := Neighbor{Neighbor: policy.Neighbor{
+		Name:      j.name(field+".name", n.Name, "name the neighbor"),
+		Kind:      j.kind(field, s.Kind),
+		Site:      j.site(field, s.Site, c.BGP.Sites),
+		Group:     n.Group,
+		Class:     s.Class,
+		Address:   j.address(field+".address", n.Address, true),
+		ASN:       j.asn(field+".asn", s.ASN),
+		LocalASN:  c.BGP.ASN,
+		Families:  j.families(field, s.Families),
+		Receive:   j.receive(field, s.Receive),
+		MED:       s.MED,
+		LocalPref: s.LocalPref,
+	}}
+	if s.LocalAS != nil && *s.LocalAS != c.BGP.ASN {
+		j.wrong(field+".local_as", "a local AS of its own is not available in this version", "leave it out")
+	}
+	if s.LocalPref != nil {
+		j.wrong(field+".local_pref", "LOCAL_PREF is not sent to eBGP neighbors (RFC 4271 section 5.1.5)", "leave it out")
+	}
+	if out.ASN == c.BGP.ASN && out.ASN != 0 {
+		j.wrong(field+".asn", "is our own: iBGP neighbors are not available in this version", "use an eBGP neighbor")
+	}
+	j.role(field, s, &out)
+	j.nextHops(field, s, &out)
+	j.attributes(field, s, &out)
+	j.transport(field, s, &out)
+	return out
+}
+
+func (j *judge) kind(field, s string) policy.NeighborKind {
+	switch s {
+	case "", string(policy.EBGP):
+	case string(policy.Edge):
+		j.wrong(field+".kind", "edge neighbors are not available in this version", "leave kind out for an eBGP neighbor")
+	default:
+		j.wrong(field+".kind", fmt.Sprintf("%q is no kind", s), "use ebgp")
+	}
+	return policy.EBGP
+}
+
+func (j *judge) site(field, s string, sites []string) string {
+	switch {
+	case s == "" && len(sites) == 1:
+		return sites[0]
+	case s == "":
+		j.wrong(field+".site", "is missing and there are several sites", "name one of "+strings.Join(sites, ", "))
+	case !slices.Contains(sites, s):
+		j.wrong(field+".site", fmt.Sprintf("there is no site %q", s), "declare it under bgp.sites")
+	}
+	return s
+}
+
+func (j *judge) receive(field, s string) policy.Receive {
+	if s != "" && s != string(policy.ReceiveNone) {
+		j.wrong(field+".receive", fmt.Sprintf("%q is not available in this version", s), "use none, the default: routes from the neighbor are dropped")
+	}
+	return policy.ReceiveNone
+}
+
+func (j *judge) role(field string, s shared, out *Neighbor) {
+	if s.Role == "" {
+		j.wrong(field+".role", "is missing", "give our role towards the neighbor: customer (it is our transit), peer, provider, rs or rs-client")
+	} else if err := out.Role.UnmarshalText([]byte(s.Role)); err != nil {
+		j.wrong(field+".role", err.Error(), "")
+	}
+	if s.StrictRole != nil && *s.StrictRole {
+		j.wrong(field+".strict_role", "roles are not negotiated in this version, so strict mode cannot be kept", "leave it out or set it to false")
+	}
+}
+
+func (j *judge) families(field string, names []string) []addressing.Family {
+	if len(names) == 0 {
+		j.wrong(field+".families", "is missing or empty", "list ipv4-unicast, ipv6-unicast or both")
+	}
+	var out []addressing.Family
+	for i, s := range names {
+		var f addressing.Family
+		at := fmt.Sprintf("%s.families[%d]", field, i)
+		if err := f.UnmarshalText([]byte(s)); err != nil {
+			j.wrong(at, err.Error(), "")
+		} else if slices.Contains(out, f) {
+			j.wrong(at, fmt.Sprintf("%s is listed twice", f), "list each family once")
+		}
+		out = append(out, f)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// nextHops demands one per family: a route without a next hop of its family
+// could only be sent with a wrong one.
+func (j *judge) nextHops(field string, s shared, out *Neighbor) {
+	out.NextHop4 = j.address(field+".next_hop.ipv4", s.NextHop.IPv4, out.Carries(addressing.IPv4))
+	out.NextHop6 = j.address(field+".next_hop.ipv6", s.NextHop.IPv6, out.Carries(addressing.IPv6))
+	if out.NextHop4.IsValid() && !out.NextHop4.Is4() {
+		j.wrong(field+".next_hop.ipv4", fmt.Sprintf("%s is not an IPv4 address", out.NextHop4), "")
+	}
+	if out.NextHop6.IsValid() && !(out.NextHop6.Is6() && !out.NextHop6.Is4In6()) {
+		j.wrong(field+".next_hop.ipv6", fmt.Sprintf("%s is not an IPv6 address", out.NextHop6), "")
+	}
+}
+
+func (j *judge) attributes(field string, s shared, out *Neighbor) {
+	for i, text := range s.Communities {
+		c, err := policy.ParseCommunity(text)
+		if err != nil {
+			j.wrong(fmt.Sprintf("%s.communities[%d]", field, i), err.Error(), "")
+		}
+		out.Standard = append(out.Standard, c)
+	}
+	for i, text := range s.LargeCommunities {
+		c, err := policy.ParseLargeCommunity(text)
+		if err != nil {
+			j.wrong(fmt.Sprintf("%s.large_communities[%d]", field, i), err.Error(), "")
+		}
+		out.Large = append(out.Large, c)
+	}
+	if s.Prepend != nil {
+		out.Prepend = *s.Prepend
+		if *s.Prepend < 0 || *s.Prepend > 10 {
+			j.wrong(field+".prepend", "must be 0 to 10", "")
+		}
+	}
+}
+
+func (j *judge) transport(field string, s shared, out *Neighbor) {
+	out.Port = defaultPort
+	if s.Port != nil {
+		if *s.Port < 1 || *s.Port > 65535 {
+			j.wrong(field+".port", fmt.Sprintf("%d is no TCP port", *s.Port), "use 1 to 65535, 179 if left out")
+		}
+		out.Port = uint16(*s.Port)
+	}
+	out.LocalAddress = j.address(field+".local_address", s.LocalAddress, false)
+	out.MD5File = j.path(field+".md5_file", s.MD5File, false)
+	out.TTLSecurity = s.TTLSecurity != nil && *s.TTLSecurity
+	out.Passive = s.Passive != nil && *s.Passive
+	if s.Multihop != nil {
+		out.Multihop = *s.Multihop
+		if *s.Multihop < 1 || *s.Multihop > 255 {
+			j.wrong(field+".multihop", "must be 1 to 255 hops", "leave it out for a directly connected neighbor")
+		}
+		if out.TTLSecurity {
+			j.wrong(field+".multihop", "excludes ttl_security (RFC 5082)", "keep one of the two")
+		}
+	}
+	out.HoldTime = j.duration(field+".hold_time", s.HoldTime, defaultHoldTime, 3*time.Second, 65535*time.Second)
+	out.GracefulRestart, out.RestartTime = true, defaultRestartTime
+	if g := s.GracefulRestart; g != nil {
+		out.GracefulRestart = g.Enabled == nil || *g.Enabled
+		// RFC 4724 section 3: the restart time has 12 bits.
+		out.RestartTime = j.duration(field+".graceful_restart.restart_time", g.RestartTime, defaultRestartTime, time.Second, 4095*time.Second)
+	}
+}
+
+func (j *judge) name(field, s, next string) string {
+	if s == "" {
+		j.wrong(field, "is missing", next)
+	} else if !nameShape.MatchString(s) {
+		j.wrong(field, fmt.Sprintf("%q is no name", s), "use lower-case letters, digits, dot, dash and underscore, 63 at most, beginning with a letter or digit")
+	}
+	return s
+}
+
+func (j *judge) path(field, s string, required bool) string {
+	switch {
+	case s == "" && required:
+		j.wrong(field, "is missing", "give a path; a relative one starts at the configuration file")
+		return ""
+	case s == "" || filepath.IsAbs(s):
+		return s
+	}
+	return filepath.Join(j.base, s)
+}
+
+func (j *judge) listen(field, s string) string {
+	if s == "" {
+		j.wrong(field, "is missing", "give address:port, e.g. 127.0.0.1:8080")
+		return ""
+	}
+	if ap := j.addrPort(field, s); ap.IsValid() {
+		return net.JoinHostPort(ap.Addr().String(), fmt.Sprint(ap.Port()))
+	}
+	return ""
+}
+
+func (j *judge) addrPort(field, s string) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		j.wrong(field, fmt.Sprintf("%q is not address:port", s), "e.g. 127.0.0.1:8080 or [::1]:8080; names are not looked up")
+	}
+	return ap
+}
+
+func (j *judge) address(field, s string, required bool) netip.Addr {
+	if s == "" {
+		if required {
+			j.wrong(field, "is missing", "give an IP address")
+		}
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" || a.Is4In6() {
+		j.wrong(field, fmt.Sprintf("%q is not a plain IP address", s), "e.g. 192.0.2.1 or 2001:db8::1")
+		return netip.Addr{}
+	}
+	return a
+}
+
+// asn refuses what may not stand in an AS path: 0 (RFC 7607) and AS_TRANS
+// (RFC 6793); the last numbers are reserved (RFC 7300).
+func (j *judge) asn(field string, v *uint32) uint32 {
+	switch {
+	case v == nil:
+		j.wrong(field, "is missing", "give an AS number, e.g. 64500")
+		return 0
+	case *v == 0, *v == 23456, *v == 65535, *v == 4294967295:
+		j.wrong(field, fmt.Sprintf("AS%d is reserved", *v), "use your own AS number")
+	}
+	return *v
+}
+
+func (j *judge) duration(field, s string, fallback, low, high time.Duration) time.Duration {
+	if s == "" {
+		return fallback
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < low || d > high {
+		j.wrong(field, fmt.Sprintf("%q is not a duration from %s to %s", s, low, high), fmt.Sprintf("e.g. %s", fallback))
+	}
+	return d
+}
