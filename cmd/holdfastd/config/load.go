@@ -73,16 +73,15 @@ func Parse(file, base string, src []byte) (*Config, []Notice, error) {
 	if len(src) > maxSize {
 		return nil, nil, Problem{File: file, Why: fmt.Sprintf("larger than %d bytes", maxSize)}
 	}
-	tree, err := parser.ParseBytes(src, 0)
+	tree, err := parseTree(src)
 	if err != nil {
 		return nil, nil, yamlProblem(file, err)
 	}
 	if p, ok := shape(file, tree); !ok {
 		return nil, nil, p
 	}
-	var d document
-	dec := yaml.NewDecoder(bytes.NewReader(src), yaml.Strict())
-	if err := dec.Decode(&d); err != nil && !errors.Is(err, io.EOF) {
+	d, err := decode(src)
+	if err != nil {
 		return nil, nil, yamlProblem(file, err)
 	}
 	j := &judge{file: file, base: base, tree: tree}
@@ -93,8 +92,30 @@ func Parse(file, base string, src []byte) (*Config, []Notice, error) {
 	return c, j.notices, nil
 }
 
+// parseTree and decode turn a panic of the YAML library into an error: fuzzing
+// found inputs that make it dereference nil, and no file may stop the daemon.
+func parseTree(src []byte) (tree *ast.File, err error) {
+	defer recovered(&err)
+	return parser.ParseBytes(src, 0)
+}
+
+func decode(src []byte) (d document, err error) {
+	defer recovered(&err)
+	err = yaml.NewDecoder(bytes.NewReader(src), yaml.Strict()).Decode(&d)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return d, err
+}
+
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("not YAML that can be read (%v)", r)
+	}
+}
+
 // shape refuses what the decoder would pass over: a second document (it reads
-// the first alone), aliases (they hide where a value comes from) and a document
+// the first alone), aliases and tags (they hide where a value comes from) and a document
 // that is no mapping.
 func shape(file string, tree *ast.File) (Problem, bool) {
 	var bodies []ast.Node
@@ -114,7 +135,7 @@ func shape(file string, tree *ast.File) (Problem, bool) {
 	ast.Walk(find, bodies[0])
 	if find.at != nil {
 		at := find.at.GetToken().Position
-		return Problem{File: file, Line: at.Line, Column: at.Column, Why: "YAML anchors and aliases are not taken", Next: "write the value out, or use a group"}, false
+		return Problem{File: file, Line: at.Line, Column: at.Column, Why: "YAML anchors, aliases and tags are not taken", Next: "write the value out, or use a group"}, false
 	}
 	return Problem{}, true
 }
@@ -124,7 +145,7 @@ type aliasFinder struct{ at ast.Node }
 // Visit implements ast.Visitor.
 func (f *aliasFinder) Visit(n ast.Node) ast.Visitor {
 	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
+	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
 		if f.at == nil {
 			f.at = n
 		}
