@@ -1,0 +1,15 @@
+package addressing
+
+import "time"
+
+// Request travels with every mutation. Time is in it because nothing in this
+// package reads a clock.
+type Request struct {
+	Actor     Actor
+	Scope     Scope     // whose objects the actor may touch; the zero Scope finds nothing
+	Reason    string    // for people; the verb if empty
+	RequestID string    // of the HTTP request or the command
+	At        time.Time // now, as the shell sees it
+	IfMatch   int64     // version the caller has seen; 0 asks for no comparison
+	Confirm   string    // answer to an earlier CodeConfirm
+}
