@@ -109,13 +109,13 @@ func (o *OpenBGPD) Established(a netip.Addr) error {
 	if err := json.Unmarshal(out, &answer); err != nil {
 		return fmt.Errorf("openbgpd: neighbor %s: %w", a, err)
 	}
-	for _, n := range answer.Neighbors {
-		if n.State == "Established" {
-			return nil
-		}
+	if len(answer.Neighbors) != 1 {
+		return fmt.Errorf("openbgpd: %d neighbors %s, want one", len(answer.Neighbors), a)
+	}
+	if n := answer.Neighbors[0]; n.State != "Established" {
 		return fmt.Errorf("openbgpd: neighbor %s is %s, last error: %s", a, n.State, n.LastError)
 	}
-	return fmt.Errorf("openbgpd: no neighbor %s", a)
+	return nil
 }
 
 // Routes gives OpenBGPD's table of a family, without OpenBGPD's own routes.
