@@ -17,6 +17,8 @@ type Snapshot struct {
 	Environment string        `json:"environment"`
 	Accounts    []AccountPart `json:"accounts"` // sorted by account id
 	Network     NetworkPart   `json:"network"`
+
+	seal *seal // nil while this is a draft; set by Build, Seal and load
 }
 
 // AccountPart is everything of one account. It is written, hashed, compared
@@ -79,8 +81,8 @@ type Route struct {
 	LocalPref        *uint32                 `json:"local_pref,omitempty"`
 }
 
-// NegativeIntent as stored in a snapshot (invariant 15). CIDR is invalid when
-// Site is set.
+// NegativeIntent as stored in a snapshot (invariant 15): a CIDR or a site,
+// never both.
 type NegativeIntent struct {
 	ID        string                `json:"id"`
 	CIDR      string                `json:"cidr,omitempty"`

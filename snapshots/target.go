@@ -36,7 +36,8 @@ type TargetRoute struct {
 
 // Attributes are the path attributes of a route towards one neighbor.
 // ASPath is complete as it leaves towards an eBGP neighbor: (1 + prepend) times
-// our ASN, then the prefix's ASN if it differs (DESIGN section 8).
+// our ASN, then the prefix's ASN if it differs (DESIGN section 8). Towards an
+// iBGP neighbor it is the prefix's ASN, or empty if that is ours.
 type Attributes struct {
 	ASPath           []uint32                `json:"as_path"`
 	NextHop          netip.Addr              `json:"next_hop"`

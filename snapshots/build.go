@@ -1,0 +1,355 @@
+package snapshots
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/policy"
+)
+
+// Build makes a snapshot of desired state. It is pure: the same state, network
+// and moment give the same ID whatever the order of the records. Negative
+// intents that expired by at are left out; everything else is carried.
+//
+// network says what the configuration declares; its Services and Negative are
+// replaced by those of the state. The error is an *Invalid if the state does
+// not make a snapshot that a speaker would accept.
+func Build(state addressing.State, network NetworkPart, environment string, at time.Time) (*Snapshot, error) {
+	return new(Builder).Build(state, network, environment, at)
+}
+
+// Builder builds one snapshot after another and shares with the one before
+// every account that did not change: the part in memory, its hash and its
+// counts. The zero Builder is ready. It is not safe for concurrent use.
+type Builder struct {
+	Limits Limits // zero means DefaultLimits
+	last   *Snapshot
+}
+
+// Build is like the function Build, on the shoulders of the last snapshot.
+func (b *Builder) Build(state addressing.State, network NetworkPart, environment string, at time.Time) (*Snapshot, error) {
+	draft := &Snapshot{Environment: environment}
+	var err error
+	if draft.Accounts, draft.Network, err = assemble(state, network, at); err != nil {
+		return nil, fmt.Errorf("build snapshot: %w", err)
+	}
+	s, err := sealOver(draft, b.last, Expect{Environment: environment, Limits: b.Limits})
+	if err != nil {
+		return nil, fmt.Errorf("build snapshot: %w", err)
+	}
+	b.last = s
+	return s, nil
+}
+
+// Seal validates a draft and gives it its ID, for snapshots that are composed
+// and not built. Parts that base has too are shared with it; base may be nil.
+func Seal(draft *Snapshot, base *Snapshot, want Expect) (*Snapshot, error) {
+	return sealOver(draft, base, want)
+}
+
+// sealOver validates the draft, hashes what base does not have and returns a
+// sealed snapshot. The draft is not changed.
+func sealOver(draft, base *Snapshot, want Expect) (*Snapshot, error) {
+	s := &Snapshot{Environment: draft.Environment, Accounts: slices.Clone(draft.Accounts), Network: draft.Network}
+	if s.Accounts == nil {
+		s.Accounts = []AccountPart{}
+	}
+	s.Network = normalNetwork(s.Network)
+	refs := make([]AccountRef, len(s.Accounts))
+	tallies := make([]Tally, len(s.Accounts))
+	known := make([]bool, len(s.Accounts))
+	if base != nil && base.seal != nil {
+		for i := range s.Accounts {
+			j, found := base.find(s.Accounts[i].Account)
+			if !found || !equalPart(&s.Accounts[i], &base.Accounts[j]) {
+				continue
+			}
+			s.Accounts[i], refs[i], tallies[i], known[i] = base.Accounts[j], base.seal.manifest.Accounts[j], base.seal.tallies[j], true
+		}
+	}
+	if err := validate(s, want, trusted(base, s, known)); err != nil {
+		return nil, err
+	}
+	net, err := canonical(s.Network)
+	if err != nil {
+		return nil, fmt.Errorf("network part: %w", err)
+	}
+	if err := each(len(s.Accounts), func(i int) error {
+		if known[i] {
+			return nil
+		}
+		raw, err := canonical(&s.Accounts[i])
+		if err != nil {
+			return fmt.Errorf("account %s: %w", s.Accounts[i].Account, err)
+		}
+		refs[i], tallies[i] = refOf(&s.Accounts[i], raw), TallyOf(&s.Accounts[i])
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	m := Manifest{Version: Version, Environment: s.Environment, Network: PartRef{sumOf(net), int64(len(net))}, Accounts: refs}
+	return s.sealed(m, tallies, want)
+}
+
+// sealed attaches a manifest that is known to describe s.
+func (s *Snapshot) sealed(m Manifest, tallies []Tally, want Expect) (*Snapshot, error) {
+	if err := checkManifest(m, want); err != nil {
+		return nil, err
+	}
+	raw, err := canonical(m)
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	s.seal = &seal{id: ID(sumOf(raw)), manifest: m, raw: raw, tallies: tallies}
+	return s, nil
+}
+
+// trusted marks the parts that were validated before under the same sites and
+// services: nothing they depend on has changed.
+func trusted(base, s *Snapshot, known []bool) []bool {
+	if base == nil || base.Environment != s.Environment || base.Network.ASN != s.Network.ASN ||
+		!slices.Equal(base.Network.Sites, s.Network.Sites) || !slices.Equal(base.Network.Services, s.Network.Services) {
+		return nil
+	}
+	return known
+}
+
+// each runs f for 0 to n-1 on all processors and returns the first error.
+func each(n int, f func(int) error) error {
+	if n == 1 {
+		return f(0)
+	}
+	var g errgroup.Group
+	workers := min(n, runtime.GOMAXPROCS(0))
+	for w := range workers {
+		g.Go(func() error {
+			for i := w; i < n; i += workers {
+				if err := f(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// assemble groups the state by account, sorts everything and derives routes.
+func assemble(state addressing.State, network NetworkPart, at time.Time) ([]AccountPart, NetworkPart, error) {
+	network.Services, network.Negative = nil, nil
+	for _, s := range state.Services {
+		network.Services = append(network.Services, Service{ID: s.ID, Name: text(s.Name), MinSites: max(s.MinSites, 1)})
+	}
+	parts := make([]AccountPart, 0, len(state.Accounts))
+	for _, a := range state.Accounts {
+		kind := a.Kind
+		if kind == "" {
+			kind = addressing.Customer
+		}
+		parts = append(parts, AccountPart{Account: a.ID, Name: text(a.Name), Kind: kind})
+	}
+	slices.SortFunc(parts, func(a, b AccountPart) int { return compareString(a.Account, b.Account) })
+	owner := make(map[string]int, len(parts))
+	for i := range parts {
+		owner[parts[i].Account] = i
+	}
+	if err := addPrefixes(parts, owner, state); err != nil {
+		return nil, network, err
+	}
+	for _, n := range state.Negative {
+		if n.ExpiresAt != nil && !n.ExpiresAt.After(at) {
+			continue
+		}
+		if n.Site != "" {
+			network.Negative = append(network.Negative, intentOf(n))
+			continue
+		}
+		i, found := owner[n.AccountID]
+		if !found {
+			return nil, network, invalid("reference.account", n.AccountID, n.CIDR.String(), "negative intent "+n.ID+" belongs to an account that does not exist")
+		}
+		parts[i].Negative = append(parts[i].Negative, intentOf(n))
+	}
+	if err := each(len(parts), func(i int) error {
+		normalPart(&parts[i])
+		parts[i].Routes = Routes(&parts[i])
+		return nil
+	}); err != nil {
+		return nil, network, err
+	}
+	return parts, normalNetwork(network), nil
+}
+
+func addPrefixes(parts []AccountPart, owner map[string]int, state addressing.State) error {
+	type place struct{ part, record int }
+	where := make(map[string]place, len(state.Prefixes))
+	for i := range state.Prefixes {
+		p := &state.Prefixes[i]
+		if p.State == addressing.Tombstone {
+			continue
+		}
+		at, found := owner[p.AccountID]
+		if !found {
+			return invalid("reference.account", p.AccountID, p.CIDR.String(), "prefix "+p.ID+" belongs to an account that does not exist")
+		}
+		if _, twice := where[p.ID]; twice {
+			return invalid("duplicate.id", p.AccountID, p.CIDR.String(), "prefix id "+p.ID+" is there twice")
+		}
+		where[p.ID] = place{at, len(parts[at].Prefixes)}
+		parts[at].Prefixes = append(parts[at].Prefixes, recordOf(p))
+	}
+	for i := range state.BGPPrefixes {
+		b := &state.BGPPrefixes[i]
+		w, found := where[b.PrefixID]
+		if !found {
+			return invalid("reference.prefix", "", b.CIDR.String(), "BGP prefix "+b.ID+" belongs to a prefix that does not exist")
+		}
+		rec := &parts[w.part].Prefixes[w.record]
+		rec.BGP = append(rec.BGP, bgpOf(b))
+	}
+	for _, b := range state.Bindings {
+		w, found := where[b.PrefixID]
+		if !found {
+			return invalid("reference.prefix", "", b.CIDR.String(), "binding "+b.ID+" belongs to a prefix that does not exist")
+		}
+		rec := &parts[w.part].Prefixes[w.record]
+		rec.Bindings = append(rec.Bindings, Binding{ID: b.ID, CIDR: b.CIDR, Service: b.ServiceID, Active: b.Active})
+	}
+	return nil
+}
+
+func recordOf(p *addressing.Prefix) PrefixRecord {
+	rec := PrefixRecord{
+		ID: p.ID, CIDR: p.CIDR, ASN: p.ASN, State: p.State,
+		OnDemand: p.OnDemandEnabled, Locked: p.OnDemandLocked, Control: p.Control,
+	}
+	if rec.Control == "" {
+		rec.Control = addressing.ControlAPI
+	}
+	if p.Description != nil {
+		d := text(*p.Description)
+		rec.Description = &d
+	}
+	return rec
+}
+
+func bgpOf(b *addressing.BGPPrefix) BGPRecord {
+	rec := BGPRecord{ID: b.ID, CIDR: b.CIDR, Advertised: b.Advertised, Prepend: b.Prepend, Resting: b.Resting, Sites: b.Sites}
+	if rec.Resting == "" {
+		rec.Resting = addressing.RestingAdvertised
+	}
+	return rec
+}
+
+func intentOf(n addressing.NegativeIntent) NegativeIntent {
+	out := NegativeIntent{
+		ID: n.ID, Site: n.Site, Kind: n.Kind, Author: text(n.Author), Reason: text(n.Reason), CreatedAt: n.CreatedAt.Unix(),
+	}
+	if n.CIDR.IsValid() {
+		out.CIDR = n.CIDR.String()
+	}
+	if n.ExpiresAt != nil {
+		out.ExpiresAt = n.ExpiresAt.Unix()
+	}
+	return out
+}
+
+// text makes a string that JSON can carry unchanged.
+func text(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
+
+// normalPart sorts a part in place and makes its empty lists empty, not null:
+// the canonical form must not depend on how a part came about.
+func normalPart(p *AccountPart) {
+	slices.SortFunc(p.Prefixes, func(a, b PrefixRecord) int {
+		if c := addressing.ComparePrefix(a.CIDR, b.CIDR); c != 0 {
+			return c
+		}
+		return compareString(a.ID, b.ID)
+	})
+	for i := range p.Prefixes {
+		rec := &p.Prefixes[i]
+		slices.SortFunc(rec.BGP, func(a, b BGPRecord) int {
+			if c := addressing.ComparePrefix(a.CIDR, b.CIDR); c != 0 {
+				return c
+			}
+			return compareString(a.ID, b.ID)
+		})
+		slices.SortFunc(rec.Bindings, func(a, b Binding) int { return compareString(a.ID, b.ID) })
+		rec.BGP, rec.Bindings = orEmpty(rec.BGP), orEmpty(rec.Bindings)
+	}
+	slices.SortFunc(p.Negative, func(a, b NegativeIntent) int { return compareString(a.ID, b.ID) })
+	p.Prefixes, p.Routes, p.Negative = orEmpty(p.Prefixes), orEmpty(p.Routes), orEmpty(p.Negative)
+}
+
+// normalNetwork is the network part sorted and without null lists. The input
+// is not changed.
+func normalNetwork(n NetworkPart) NetworkPart {
+	n.Sites = slices.Clone(n.Sites)
+	slices.Sort(n.Sites)
+	n.Services = slices.Clone(n.Services)
+	slices.SortFunc(n.Services, func(a, b Service) int { return compareString(a.ID, b.ID) })
+	n.Neighbors = slices.Clone(n.Neighbors)
+	for i := range n.Neighbors {
+		n.Neighbors[i] = normalNeighbor(n.Neighbors[i])
+	}
+	slices.SortFunc(n.Neighbors, func(a, b policy.Neighbor) int { return compareString(a.Name, b.Name) })
+	n.Negative = slices.Clone(n.Negative)
+	slices.SortFunc(n.Negative, func(a, b NegativeIntent) int { return compareString(a.ID, b.ID) })
+	if len(n.Sites) == 0 {
+		n.Sites = []string{DefaultSite}
+	}
+	n.Services, n.Neighbors, n.Negative = orEmpty(n.Services), orEmpty(n.Neighbors), orEmpty(n.Negative)
+	return n
+}
+
+// DefaultSite is the one site of a network that configures none.
+const DefaultSite = "default"
+
+func normalNeighbor(n policy.Neighbor) policy.Neighbor {
+	if n.Kind == "" {
+		n.Kind = policy.EBGP
+	}
+	if n.Receive == "" {
+		n.Receive = policy.ReceiveNone
+	}
+	if n.Site == "" {
+		n.Site = DefaultSite
+	}
+	n.Families = orEmpty(slices.Clone(n.Families))
+	slices.Sort(n.Families)
+	n.Standard, n.Large = slices.Clone(n.Standard), slices.Clone(n.Large)
+	slices.Sort(n.Standard)
+	slices.SortFunc(n.Large, compareLarge)
+	return n
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// equalPart reports whether two parts have the same canonical form.
+func equalPart(a, b *AccountPart) bool {
+	return a.Account == b.Account && a.Name == b.Name && a.Kind == b.Kind &&
+		slices.EqualFunc(a.Prefixes, b.Prefixes, equalRecord) &&
+		slices.EqualFunc(a.Routes, b.Routes, Route.Equal) && slices.Equal(a.Negative, b.Negative)
+}
+
+func equalRecord(a, b PrefixRecord) bool {
+	return a.ID == b.ID && a.CIDR == b.CIDR && a.ASN == b.ASN && a.State == b.State && equalValue(a.Description, b.Description) &&
+		a.OnDemand == b.OnDemand && a.Locked == b.Locked && a.Control == b.Control &&
+		slices.EqualFunc(a.BGP, b.BGP, equalBGP) && slices.Equal(a.Bindings, b.Bindings)
+}
+
+func equalBGP(a, b BGPRecord) bool {
+	return a.ID == b.ID && a.CIDR == b.CIDR && a.Advertised == b.Advertised && a.Prepend == b.Prepend &&
+		a.Resting == b.Resting && equalSites(a.Sites, b.Sites)
+}

@@ -1,0 +1,364 @@
+package snapshots
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// Names inside a store's directory.
+const (
+	stampFile = "environment"
+	lockFile  = "lock"
+	stampText = "holdfast snapshots 1 "
+)
+
+// Sentinels of the store.
+var (
+	ErrNone           = errors.New("there is no snapshot yet")
+	ErrNotInitialised = errors.New("snapshot directory is not initialised")
+	ErrOlder          = errors.New("generation is not newer than the newest stored")
+	ErrUnknown        = errors.New("generation is not in the history")
+)
+
+// Options of a store.
+type Options struct {
+	Environment string // required
+	Second      string // directory of the second copy; empty is "b" inside the store
+	Limits      Limits // zero means DefaultLimits
+	ReadOnly    bool   // no lock, no writing, no healing
+}
+
+// Dir is the directory store of snapshots. Everything in it is content-addressed
+// or signed and exists twice; what is read is checked like hostile input, and a
+// copy that is missing, torn or changed is replaced by the good one. Safe for
+// concurrent use by one process; a second one is kept out by a lock.
+type Dir struct {
+	root      string
+	opt       Options
+	replicas  [2]replica
+	signer    note.Signer
+	verifiers note.Verifiers
+	lock      *os.File
+
+	mu      sync.Mutex
+	highest mark
+	known   map[Sum]bool // parts that this process has written to both copies
+
+	noteMu sync.Mutex // parts are read in parallel
+	damage []Damage
+}
+
+// Damage is something that was found wrong in the store, and what became of it.
+type Damage struct {
+	Path   string `json:"path"`
+	Why    string `json:"why"`
+	Healed bool   `json:"healed"`
+}
+
+func (o Options) replicas(root string) [2]replica {
+	second := o.Second
+	if second == "" {
+		second = filepath.Join(root, "b")
+	}
+	return [2]replica{{filepath.Join(root, "a")}, {second}}
+}
+
+// Init makes an empty store with a signing key of its own. It refuses a
+// directory that has one already.
+func Init(root string, o Options) error {
+	if !validID(o.Environment) {
+		return fmt.Errorf("init snapshots %s: environment %q: 1 to %d letters, digits, '-', '_' or '.'", root, o.Environment, maxID)
+	}
+	if initialised(root) {
+		return fmt.Errorf("init snapshots %s: it is initialised already: nothing was changed", root)
+	}
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return fmt.Errorf("init snapshots: %w", err)
+	}
+	for _, r := range o.replicas(root) {
+		if err := r.create(); err != nil {
+			return fmt.Errorf("init snapshots: %w", err)
+		}
+	}
+	if err := makeKeys(root, o.Environment); err != nil {
+		return fmt.Errorf("init snapshots: %w", err)
+	}
+	// The stamp comes last: it is what makes the directory initialised.
+	return writeFile(filepath.Join(root, stampFile), []byte(stampText+o.Environment+"\n"), 0o644)
+}
+
+func initialised(root string) bool {
+	_, err := os.Lstat(filepath.Join(root, stampFile))
+	return err == nil
+}
+
+// Open opens a store and takes its lock.
+func Open(root string, o Options) (*Dir, error) {
+	if !initialised(root) {
+		return nil, fmt.Errorf("open snapshots %s: %w: run holdfastd init, or restore the directory from a backup", root, ErrNotInitialised)
+	}
+	if err := checkStamp(root, o.Environment); err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	o.Limits = o.Limits.orDefault()
+	d := &Dir{root: root, opt: o, replicas: o.replicas(root), known: map[Sum]bool{}}
+	var err error
+	if d.verifiers, err = LoadVerifiers(filepath.Join(root, verifierFile)); err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	if !o.ReadOnly {
+		if d.signer, err = LoadSigner(filepath.Join(root, signerFile)); err != nil {
+			return nil, fmt.Errorf("open snapshots: %w", err)
+		}
+		if err := d.takeLock(); err != nil {
+			return nil, fmt.Errorf("open snapshots: %w", err)
+		}
+		for _, r := range d.replicas {
+			if err := r.create(); err != nil {
+				d.note(r.root, err, false)
+			}
+		}
+	}
+	d.highest = d.findHighest()
+	return d, nil
+}
+
+func checkStamp(root, environment string) error {
+	path := filepath.Join(root, stampFile)
+	raw, err := readFile(path, 1024)
+	if err != nil {
+		return err
+	}
+	have, found := strings.CutPrefix(strings.TrimSuffix(string(raw), "\n"), stampText)
+	if !found {
+		return fmt.Errorf("%s: not written by this version: install one that reads it, or restore the file from a backup", path)
+	}
+	if environment == "" || have != environment {
+		return fmt.Errorf("%s: this directory is of environment %q, the configuration says %q: point data_dir at the right one", path, have, environment)
+	}
+	return nil
+}
+
+func (d *Dir) takeLock() error {
+	f, err := os.OpenFile(filepath.Join(d.root, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return fmt.Errorf("%s: another holdfastd has it: stop that one first: %w", f.Name(), err)
+	}
+	d.lock = f
+	return nil
+}
+
+// Close releases the lock.
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	err := d.lock.Close()
+	d.lock = nil
+	return err
+}
+
+// Initialised reports whether the store was initialised and has ever held a
+// snapshot.
+func (d *Dir) Initialised() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.highest.generation > 0
+}
+
+// Highest is the highest (epoch, generation) that was ever stored; (0, 0) if
+// there was none. It never goes back, whatever is lost.
+func (d *Dir) Highest() (epoch, generation uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.highest.epoch, d.highest.generation
+}
+
+// findHighest is the maximum of the markers and of the newest verified head in
+// each copy, so that no single lost file lets a number be used twice.
+func (d *Dir) findHighest() mark {
+	var top mark
+	for _, r := range d.replicas {
+		if m, err := r.readMark(); err == nil {
+			top = mark{max(top.epoch, m.epoch), max(top.generation, m.generation)}
+		} else if !missing(err) {
+			d.note(r.root, err, false)
+		}
+		generations, _ := r.generations()
+		for _, g := range slices.Backward(generations) {
+			if g <= top.generation {
+				break
+			}
+			if h, err := d.readHead(r, g); err == nil {
+				top = mark{max(top.epoch, h.Epoch), max(top.generation, h.Generation)}
+				break
+			}
+		}
+	}
+	return top
+}
+
+func (d *Dir) readHead(r replica, generation uint64) (Head, error) {
+	raw, err := readFile(r.head(generation), maxHeadBytes)
+	if err != nil {
+		return Head{}, err
+	}
+	h, err := OpenHead(raw, d.verifiers, d.opt.Environment)
+	if err != nil {
+		return Head{}, fmt.Errorf("%s: %w", r.head(generation), err)
+	}
+	if h.Generation != generation {
+		return Head{}, invalid("generation", "", "", fmt.Sprintf("%s holds generation %d", r.head(generation), h.Generation))
+	}
+	return h, nil
+}
+
+// Put stores a snapshot and its head, without making it the last-known-good.
+// Only parts that are not there yet are written. The head's generation must be
+// newer than everything ever stored (ErrOlder), its ID and environment those of
+// the snapshot. One copy is enough: what the other lacks is Damage.
+func (d *Dir) Put(h Head, s *Snapshot) error {
+	if s.ID() == "" || h.ID != s.ID() {
+		return fmt.Errorf("store generation %d: head names %q, snapshot is %q", h.Generation, h.ID, s.ID())
+	}
+	if h.Environment != d.opt.Environment || s.Environment != d.opt.Environment {
+		return fmt.Errorf("store generation %d: %w", h.Generation, invalid("environment", "", "", fmt.Sprintf("store is of environment %q, head %q, snapshot %q", d.opt.Environment, h.Environment, s.Environment)))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.highest.before(h) {
+		return fmt.Errorf("store (epoch %d, generation %d): %w (epoch %d, generation %d)", h.Epoch, h.Generation, ErrOlder, d.highest.epoch, d.highest.generation)
+	}
+	signed, err := SignHead(h, d.signer)
+	if err != nil {
+		return fmt.Errorf("store generation %d: %w", h.Generation, err)
+	}
+	parts, err := d.newParts(s)
+	if err != nil {
+		return fmt.Errorf("store generation %d: %w", h.Generation, err)
+	}
+	next := mark{h.Epoch, h.Generation}
+	whole, err := d.both(func(r replica) error { return d.putIn(r, h, s, parts, signed, next) })
+	if err != nil {
+		return fmt.Errorf("store generation %d: %w", h.Generation, err)
+	}
+	d.highest = next
+	for sum := range parts {
+		d.known[sum] = whole
+	}
+	return nil
+}
+
+// putIn writes the parts, then the manifest, then the marker, then the head: a
+// head that can be read has everything it names, and its number is spent.
+func (d *Dir) putIn(r replica, h Head, s *Snapshot, parts map[Sum][]byte, signed []byte, m mark) error {
+	files := make(map[string][]byte, len(parts))
+	for sum, raw := range parts {
+		files[r.part(sum)] = raw
+	}
+	if err := writeOnce(files, d.opt.Limits.PartBytes); err != nil {
+		return err
+	}
+	if err := writeOnce(map[string][]byte{r.manifest(h.ID): s.seal.raw}, d.opt.Limits.ManifestBytes); err != nil {
+		return err
+	}
+	if err := r.writeMark(m); err != nil {
+		return err
+	}
+	return writeFile(r.head(h.Generation), signed, 0o600)
+}
+
+// newParts is the canonical form of the parts that are not known to be intact
+// in both copies.
+func (d *Dir) newParts(s *Snapshot) (map[Sum][]byte, error) {
+	var mu sync.Mutex
+	out := map[Sum][]byte{}
+	m := &s.seal.manifest
+	err := each(len(m.Accounts)+1, func(i int) error {
+		sum, part := m.Network.SHA256, any(s.Network)
+		if i < len(m.Accounts) {
+			sum, part = m.Accounts[i].SHA256, any(&s.Accounts[i])
+		}
+		if d.known[sum] {
+			return nil
+		}
+		raw, err := canonical(part)
+		if err != nil {
+			return err
+		}
+		if sumOf(raw) != sum {
+			return fmt.Errorf("part %s: snapshot was written to after it was sealed", sum)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		out[sum] = raw
+		return nil
+	})
+	return out, err
+}
+
+// MarkGood makes a stored generation the last-known-good, in both copies.
+func (d *Dir) MarkGood(h Head) error {
+	signed, err := SignHead(h, d.signer)
+	if err != nil {
+		return fmt.Errorf("mark generation %d good: %w", h.Generation, err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := d.both(func(r replica) error { return writeFile(r.good(), signed, 0o600) }); err != nil {
+		return fmt.Errorf("mark generation %d good: %w", h.Generation, err)
+	}
+	return nil
+}
+
+// both runs f on both copies at once. One success is enough; the other's error
+// is kept as Damage. whole says that both succeeded.
+func (d *Dir) both(f func(replica) error) (whole bool, err error) {
+	var errs [2]error
+	var g errgroup.Group
+	for i, r := range d.replicas {
+		g.Go(func() error { errs[i] = f(r); return nil })
+	}
+	_ = g.Wait()
+	if errs[0] != nil && errs[1] != nil {
+		return false, errors.Join(errs[:]...)
+	}
+	for i, err := range errs {
+		if err != nil {
+			d.note(d.replicas[i].root, err, false)
+		}
+	}
+	return errs[0] == nil && errs[1] == nil, nil
+}
+
+const maxDamage = 1000
+
+func (d *Dir) note(path string, err error, healed bool) {
+	d.noteMu.Lock()
+	defer d.noteMu.Unlock()
+	if len(d.damage) < maxDamage {
+		d.damage = append(d.damage, Damage{path, err.Error(), healed})
+	}
+}
+
+// Damage returns what was found wrong since it was last asked, and forgets it.
+func (d *Dir) Damage() []Damage {
+	d.noteMu.Lock()
+	defer d.noteMu.Unlock()
+	out := d.damage
+	d.damage = nil
+	return out
+}
