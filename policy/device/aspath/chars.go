@@ -48,7 +48,7 @@ func compileChars(text string, s Syntax) (*charDFA, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := charBuilder{prog: prog, index: map[string]int{}}
+	b := charBuilder{prog: prog, index: map[string]int{}, seen: make([]int, len(prog.Inst))}
 	return b.build()
 }
 
@@ -64,6 +64,9 @@ type charBuilder struct {
 	prog   *syntax.Prog
 	index  map[string]int
 	states []charState
+
+	seen  []int // by program counter, the round it was last seen in
+	round int
 }
 
 func (b *charBuilder) build() (*charDFA, error) {
@@ -121,15 +124,15 @@ func (b *charBuilder) follow(s charState, after rune) (at []uint32, matched bool
 		return nil, true
 	}
 	cond := syntax.EmptyOpContext(s.before, after)
-	seen := map[uint32]bool{}
+	b.round++
 	stack := append(slices.Clone(s.pcs), uint32(b.prog.Start))
 	for len(stack) > 0 {
 		pc := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		if seen[pc] {
+		if b.seen[pc] == b.round {
 			continue
 		}
-		seen[pc] = true
+		b.seen[pc] = b.round
 		switch inst := &b.prog.Inst[pc]; inst.Op {
 		case syntax.InstAlt, syntax.InstAltMatch:
 			stack = append(stack, inst.Out, inst.Arg)

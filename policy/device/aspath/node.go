@@ -28,8 +28,8 @@ func (Repeat) node() {}
 func Star() Node { return Repeat{Token{Any}, 0, -1} }
 
 const (
-	maxNFA    = 20_000 // Repeat{X, 0, 65535} and nested ones end here
-	maxStates = 2_000
+	maxNFA    = 4_000 // nested repetitions end here
+	maxStates = 1_000
 )
 
 // nfa is a Thompson automaton over ASN sets.
@@ -37,6 +37,9 @@ type nfa struct {
 	eps  [][]int
 	set  []Set // set[q] leads to next[q]; nil for none
 	next []int
+
+	seen  []int // by state, the round it was last seen in
+	round int
 }
 
 func (n *nfa) add() int {
@@ -124,16 +127,19 @@ func (n *nfa) repeat(t Repeat, start int) (int, int, bool) {
 
 // closure extends a set of states by empty moves; sorted, without duplicates.
 func (n *nfa) closure(qs []int) []int {
-	seen := make(map[int]bool, len(qs))
+	if len(n.seen) < len(n.eps) {
+		n.seen = make([]int, len(n.eps))
+	}
+	n.round++
 	stack := append([]int(nil), qs...)
 	var out []int
 	for len(stack) > 0 {
 		q := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		if seen[q] {
+		if n.seen[q] == n.round {
 			continue
 		}
-		seen[q] = true
+		n.seen[q] = n.round
 		out = append(out, q)
 		stack = append(stack, n.eps[q]...)
 	}

@@ -2,9 +2,9 @@ package aspath
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Syntax names the language an expression is written in.
@@ -281,9 +281,9 @@ func sorted(qs []int) []int {
 }
 
 func key(qs []int) string {
-	var b strings.Builder
+	b := make([]byte, 0, 4*len(qs))
 	for _, q := range qs {
-		fmt.Fprintf(&b, "%d,", q)
+		b = binary.LittleEndian.AppendUint32(b, uint32(q))
 	}
-	return b.String()
+	return string(b)
 }
