@@ -1,0 +1,71 @@
+package main
+
+import (
+	"text/tabwriter"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing/client"
+	"github.com/urfave/cli/v2"
+)
+
+func auditCommands() []*cli.Command {
+	since := func() cli.Flag {
+		return &cli.DurationFlag{Name: "since", Usage: "only the last `DURATION`, e.g. 10m"}
+	}
+	return []*cli.Command{
+		{
+			Name: "list", Usage: "changes, newest first", Flags: []cli.Flag{since(), &cli.StringFlag{Name: "account", Usage: "only of `ACCOUNT`"}},
+			Action: action(func(c *cli.Context, conn *connection) error {
+				params := client.ListAuditParams{Since: sinceTime(c)}
+				if a := c.String("account"); a != "" {
+					params.AccountID = &a
+				}
+				return showAudit(c, conn.get(conn.ListAudit(c.Context, &params)))
+			}),
+		},
+		{
+			Name: "top", Usage: "the busiest actors", Flags: []cli.Flag{since()},
+			Action: action(func(c *cli.Context, conn *connection) error {
+				var l client.AuditTopList
+				return show(c, conn.get(conn.TopAudit(c.Context, &client.TopAuditParams{Since: sinceTime(c)})), &l, func(w *tabwriter.Writer) error {
+					row(w, "ACTOR", "CHANGES", "LAST")
+					for _, a := range l.Items {
+						row(w, string(a.Actor.Kind)+"/"+a.Actor.ID, a.Changes, a.LastAt.Format(time.RFC3339))
+					}
+					return nil
+				})
+			}),
+		},
+		{
+			Name: "verify", Usage: "check the hash chain of the audit log",
+			Action: action(func(c *cli.Context, conn *connection) error {
+				var v client.AuditVerification
+				return show(c, conn.get(conn.VerifyAudit(c.Context)), &v, func(w *tabwriter.Writer) error {
+					row(w, "intact", yesNo(v.Ok))
+					row(w, "entries", v.Entries)
+					row(w, "detail", v.Detail)
+					return nil
+				})
+			}),
+		},
+	}
+}
+
+func sinceTime(c *cli.Context) *time.Time {
+	if !c.IsSet("since") {
+		return nil
+	}
+	t := time.Now().Add(-c.Duration("since")).UTC()
+	return &t
+}
+
+func showAudit(c *cli.Context, a answer) error {
+	var l client.AuditList
+	return show(c, a, &l, func(w *tabwriter.Writer) error {
+		row(w, "AT", "ACTOR", "VERB", "REASON", "CHANGE")
+		for _, e := range l.Items {
+			row(w, e.At.Format(time.RFC3339), string(e.Actor.Kind)+"/"+e.Actor.ID, e.Verb, e.Reason, e.ChangeID)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/holdfast-bgp/holdfast/addressing/client"
+	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
+	"github.com/urfave/cli/v2"
+)
+
+func prefixCommands() []*cli.Command {
+	return []*cli.Command{
+		{
+			Name: "add", Usage: "add a prefix for an account", ArgsUsage: "CIDR",
+			Flags: mutating(
+				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id", Required: true},
+				&cli.Int64Flag{Name: "asn", Usage: "origin AS `NUMBER`", Required: true},
+				&cli.StringFlag{Name: "description", Usage: "`TEXT` for people"},
+			),
+			Action: action(addPrefix),
+		},
+		{
+			Name: "list", Usage: "list prefixes with their status",
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "account", Usage: "only of `ACCOUNT`"},
+			},
+			Action: action(listPrefixes),
+		},
+		{Name: "show", Usage: "desired, bound, advertised, seen, held, and why", ArgsUsage: "PREFIX", Action: action(showPrefix)},
+		{
+			Name: "approve", Usage: "approve a prefix", ArgsUsage: "PREFIX",
+			Flags:  mutating(&cli.StringSliceFlag{Name: "accept-risk", Usage: "named `RISK` you accept, e.g. unverified; may be repeated"}),
+			Action: action(approvePrefix),
+		},
+		{
+			Name: "advertise", Usage: "advertise all BGP prefixes of a prefix", ArgsUsage: "PREFIX", Flags: mutating(),
+			Action: action(func(c *cli.Context, conn *connection) error {
+				p, err := conn.prefix(c, c.Args().First())
+				if err != nil {
+					return err
+				}
+				reason, err := prepare(c, mutation{verb: "prefix advertise", plan: fmt.Sprintf("advertise %s (%d BGP prefix(es))", p.Cidr, len(p.Routes))})
+				if err != nil {
+					return err
+				}
+				return showStatus(c, conn.get(conn.AdvertisePrefix(c.Context, p.ID, nil, client.ReasonOnly{Reason: &reason})))
+			}),
+		},
+		{
+			Name: "withdraw", Usage: "withdraw all BGP prefixes of a prefix", ArgsUsage: "PREFIX",
+			Flags:  mutating(&cli.StringFlag{Name: "confirm", Usage: "`TOKEN` of a refused withdrawal beyond the free budget"}),
+			Action: action(withdrawPrefix),
+		},
+		{
+			Name: "block", Usage: "take a prefix down on purpose; no restore brings it back", ArgsUsage: "PREFIX",
+			Flags:  mutating(&cli.TimestampFlag{Name: "expires", Usage: "`TIME` the block ends by itself, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"}),
+			Action: action(blockPrefix),
+		},
+		{Name: "unblock", Usage: "lift a block by name", ArgsUsage: "PREFIX", Flags: mutating(), Action: action(unblockPrefix)},
+		{Name: "delete", Usage: "delete a withdrawn, unbound prefix (with grace)", ArgsUsage: "PREFIX", Flags: mutating(), Action: action(deletePrefix)},
+		{
+			Name: "undelete", Usage: "bring a prefix back within its grace time", ArgsUsage: "PREFIX_ID", Flags: mutating(),
+			Action: action(func(c *cli.Context, conn *connection) error {
+				reason, err := prepare(c, mutation{verb: "prefix undelete", plan: "undelete " + c.Args().First()})
+				if err != nil {
+					return err
+				}
+				return showStatus(c, conn.get(conn.UndeletePrefix(c.Context, c.Args().First(), nil, client.ReasonOnly{Reason: &reason})))
+			}),
+		},
+		{
+			Name: "history", Usage: "who changed the prefix, newest first", ArgsUsage: "PREFIX",
+			Action: action(func(c *cli.Context, conn *connection) error {
+				p, err := conn.prefix(c, c.Args().First())
+				if err != nil {
+					return err
+				}
+				return showAudit(c, conn.get(conn.GetPrefixHistory(c.Context, p.ID)))
+			}),
+		},
+	}
+}
+
+// prefix finds a prefix by id or CIDR. A CIDR that names none or several is an
+// error: it never widens.
+func (conn *connection) prefix(c *cli.Context, idOrCIDR string) (client.PrefixStatus, error) {
+	var p client.PrefixStatus
+	if !strings.Contains(idOrCIDR, "/") {
+		err := conn.get(conn.GetPrefix(c.Context, idOrCIDR)).into(&p)
+		return p, err
+	}
+	cidr, err := netip.ParsePrefix(idOrCIDR)
+	if err != nil {
+		return p, strictcli.Usage("%q is neither a prefix id nor a CIDR", idOrCIDR)
+	}
+	if cidr != cidr.Masked() {
+		return p, strictcli.Usage("%s: host bits are set, did you mean %s?", idOrCIDR, cidr.Masked())
+	}
+	text := cidr.String()
+	var l client.PrefixStatusList
+	if err := conn.get(conn.ListPrefixes(c.Context, &client.ListPrefixesParams{Cidr: &text})).into(&l); err != nil {
+		return p, err
+	}
+	if len(l.Items) != 1 || l.Items[0].Cidr != text {
+		return p, fmt.Errorf("prefix %s: %d prefixes have that CIDR; name it by id", text, len(l.Items))
+	}
+	return l.Items[0], nil
+}
+
+func addPrefix(c *cli.Context, conn *connection) error {
+	reason, err := prepare(c, mutation{verb: "prefix add", plan: fmt.Sprintf("add %s to account %s with origin AS%d", c.Args().First(), c.String("account"), c.Int64("asn"))})
+	if err != nil {
+		return err
+	}
+	body := client.OperatorPrefixCreate{AccountID: c.String("account"), Cidr: c.Args().First(), Asn: c.Int64("asn"), Reason: &reason}
+	if d := c.String("description"); d != "" {
+		body.Description = &d
+	}
+	return showStatus(c, conn.get(conn.CreatePrefix(c.Context, nil, body)))
+}
+
+func listPrefixes(c *cli.Context, conn *connection) error {
+	var params client.ListPrefixesParams
+	if a := c.String("account"); a != "" {
+		params.AccountID = &a
+	}
+	var l client.PrefixStatusList
+	return show(c, conn.get(conn.ListPrefixes(c.Context, &params)), &l, func(w *tabwriter.Writer) error {
+		row(w, "ID", "CIDR", "ASN", "ACCOUNT", "STATE", "DESIRED", "BOUND", "ADVERTISED", "HELD")
+		for _, p := range l.Items {
+			row(w, p.ID, p.Cidr, p.Asn, p.AccountID, p.State, p.Desired, yesNo(p.Bound), yesNo(p.Advertised), yesNo(p.Held))
+		}
+		return nil
+	})
+}
+
+func showPrefix(c *cli.Context, conn *connection) error {
+	p, err := conn.prefix(c, c.Args().First())
+	if err != nil {
+		return err
+	}
+	return showStatus(c, conn.get(conn.GetPrefix(c.Context, p.ID)))
+}
+
+func showStatus(c *cli.Context, a answer) error {
+	var p client.PrefixStatus
+	return show(c, a, &p, func(w *tabwriter.Writer) error {
+		row(w, "id", p.ID)
+		row(w, "cidr", p.Cidr)
+		row(w, "account", p.AccountID)
+		row(w, "origin", fmt.Sprintf("AS%d", p.Asn))
+		row(w, "state", p.State)
+		row(w, "summary", p.Summary)
+		for _, r := range p.Routes {
+			row(w, r.Cidr, r.Summary)
+			row(w, "  seen by", strings.Join(r.SeenBy, ", "))
+			row(w, "  since", fmt.Sprintf("%s by %s: %s", optional(r.Provenance.Since), optional(r.Provenance.By), optional(r.Provenance.Reason)))
+		}
+		for _, n := range p.NegativeIntents {
+			row(w, "down on purpose", fmt.Sprintf("%s (%s) by %s: %s", n.ID, n.Kind, n.Author, n.Reason))
+		}
+		return nil
+	})
+}
+
+func approvePrefix(c *cli.Context, conn *connection) error {
+	p, err := conn.prefix(c, c.Args().First())
+	if err != nil {
+		return err
+	}
+	risks := c.StringSlice("accept-risk")
+	reason, err := prepare(c, mutation{verb: "prefix approve", plan: fmt.Sprintf("approve %s of account %s, accepting: %s", p.Cidr, p.AccountID, strings.Join(risks, ", "))})
+	if err != nil {
+		return err
+	}
+	body := client.PrefixApprove{Reason: &reason}
+	if len(risks) > 0 {
+		body.AcceptRisk = &risks
+	}
+	return showStatus(c, conn.get(conn.ApprovePrefix(c.Context, p.ID, nil, body)))
+}
+
+// taken says how many routes a verb takes off the wire, of how many.
+func (conn *connection) taken(c *cli.Context, verb string, p client.PrefixStatus) (string, error) {
+	var s client.Status
+	if err := conn.get(conn.GetStatus(c.Context)).into(&s); err != nil {
+		return "", err
+	}
+	total, gone := 0, 0
+	for _, n := range s.Advertised {
+		total += n
+	}
+	for _, r := range p.Routes {
+		if r.Advertised {
+			gone++
+		}
+	}
+	return fmt.Sprintf("%s %s of account %s: takes %s advertised routes off the wire", verb, p.Cidr, p.AccountID, percent(gone, total)), nil
+}
+
+// takeDown prepares a verb that takes a prefix off the wire.
+func (conn *connection) takeDown(c *cli.Context, verb string) (client.PrefixStatus, string, error) {
+	p, err := conn.prefix(c, c.Args().First())
+	if err != nil {
+		return p, "", err
+	}
+	plan, err := conn.taken(c, verb, p)
+	if err != nil {
+		return p, "", err
+	}
+	reason, err := prepare(c, mutation{verb: "prefix " + verb, plan: plan, destructive: true})
+	return p, reason, err
+}
+
+func withdrawPrefix(c *cli.Context, conn *connection) error {
+	p, reason, err := conn.takeDown(c, "withdraw")
+	if err != nil {
+		return err
+	}
+	var params client.WithdrawPrefixParams
+	if t := c.String("confirm"); t != "" {
+		params.HoldfastConfirm = &t
+	}
+	return showStatus(c, conn.get(conn.WithdrawPrefix(c.Context, p.ID, &params, client.ReasonRequired{Reason: reason})))
+}
+
+func blockPrefix(c *cli.Context, conn *connection) error {
+	p, reason, err := conn.takeDown(c, "block")
+	if err != nil {
+		return err
+	}
+	return showStatus(c, conn.get(conn.BlockPrefix(c.Context, p.ID, nil, client.PrefixBlock{Reason: reason, ExpiresAt: c.Timestamp("expires")})))
+}
+
+func unblockPrefix(c *cli.Context, conn *connection) error {
+	p, err := conn.prefix(c, c.Args().First())
+	if err != nil {
+		return err
+	}
+	reason, err := prepare(c, mutation{verb: "prefix unblock", plan: "lift the block of " + p.Cidr})
+	if err != nil {
+		return err
+	}
+	return showStatus(c, conn.get(conn.UnblockPrefix(c.Context, p.ID, nil, client.ReasonRequired{Reason: reason})))
+}
+
+func deletePrefix(c *cli.Context, conn *connection) error {
+	p, reason, err := conn.takeDown(c, "delete")
+	if err != nil {
+		return err
+	}
+	return done(c, conn.get(conn.DeletePrefix(c.Context, p.ID, &client.DeletePrefixParams{HoldfastReason: &reason})))
+}

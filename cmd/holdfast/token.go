@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/holdfast-bgp/holdfast/addressing/client"
+	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
+	"github.com/urfave/cli/v2"
+)
+
+func tokenCommands() []*cli.Command {
+	return []*cli.Command{
+		{
+			Name:  "create",
+			Usage: "create a token and print it, once",
+			Flags: mutating(
+				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id the token is bound to; may be left out for operator and read-only"},
+				&cli.StringFlag{Name: "role", Usage: "admin, operator, on-demand or read-only", Required: true},
+				&cli.StringFlag{Name: "name", Usage: "`NAME` for people"},
+				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` it may be used from; may be repeated"},
+				&cli.TimestampFlag{Name: "expires", Usage: "`TIME` it ends, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"},
+			),
+			Action: action(createToken),
+		},
+		{
+			Name: "list", Usage: "list tokens; the secrets are not kept",
+			Action: action(func(c *cli.Context, conn *connection) error {
+				var l client.TokenList
+				return show(c, conn.get(conn.ListTokens(c.Context)), &l, func(w *tabwriter.Writer) error {
+					row(w, "ID", "ROLE", "ACCOUNT", "SUFFIX", "NAME", "LAST USED", "REVOKED")
+					for _, t := range l.Items {
+						row(w, t.ID, t.Role, optional(t.AccountID), t.Suffix, t.Name, optional(t.LastUsedAt), optional(t.RevokedAt))
+					}
+					return nil
+				})
+			}),
+		},
+		{
+			Name: "revoke", Usage: "end a token at once", ArgsUsage: "TOKEN", Flags: mutating(),
+			Action: action(func(c *cli.Context, conn *connection) error {
+				reason, err := prepare(c, mutation{verb: "token revoke", plan: "revoke token " + c.Args().First(), destructive: true})
+				if err != nil {
+					return err
+				}
+				return done(c, conn.get(conn.RevokeToken(c.Context, c.Args().First(), &client.RevokeTokenParams{HoldfastReason: &reason})))
+			}),
+		},
+	}
+}
+
+func createToken(c *cli.Context, conn *connection) error {
+	role, account := c.String("role"), c.String("account")
+	if account == "" && role != "operator" && role != "read-only" {
+		return strictcli.Usage("token create: role %s needs --account", role)
+	}
+	reason, err := prepare(c, mutation{verb: "token create", plan: fmt.Sprintf("create a token with role %s", role)})
+	if err != nil {
+		return err
+	}
+	body := client.TokenCreate{Role: client.TokenCreateRole(role), Reason: &reason, ExpiresAt: c.Timestamp("expires")}
+	if account != "" {
+		body.AccountID = &account
+	}
+	if name := c.String("name"); name != "" {
+		body.Name = &name
+	}
+	if networks := c.StringSlice("network"); len(networks) > 0 {
+		body.Networks = &networks
+	}
+	var t client.TokenSecret
+	return show(c, conn.get(conn.CreateToken(c.Context, nil, body)), &t, func(w *tabwriter.Writer) error {
+		row(w, "id", t.ID)
+		row(w, "token", t.Token)
+		row(w, "", "keep it: only its hash is stored")
+		return nil
+	})
+}
+
+// done prints the answer of a verb whose answer is of no interest to people.
+func done(c *cli.Context, a answer) error {
+	if a.err != nil {
+		return a.err
+	}
+	if len(a.body) == 0 {
+		a.body = []byte("{}")
+	}
+	var any map[string]any
+	return show(c, a, &any, func(w *tabwriter.Writer) error {
+		row(w, "done")
+		return nil
+	})
+}
