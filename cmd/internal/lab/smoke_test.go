@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os/user"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/cmd/internal/table"
 )
 
 func TestMain(m *testing.M) { Main(m) }
@@ -249,6 +251,74 @@ protocol bgp upstream {
 	})
 	bird.Plug()
 	l.Eventually(patience, func() error { return b.Established("upstream") })
+}
+
+// The lab carries the table that the programs are tested with.
+func TestLabTable(t *testing.T) {
+	rows, err := table.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := map[addressing.Family]*strings.Builder{addressing.IPv4: {}, addressing.IPv6: {}}
+	count := map[addressing.Family]int{}
+	for _, r := range rows {
+		family := addressing.FamilyOf(r.Prefix)
+		fmt.Fprintf(routes[family], "route %s blackhole;\n", r.Prefix)
+		count[family]++
+	}
+	l := New(t)
+	frr, bird := l.Host("frr"), l.Host("bird")
+	f := frr.FRR(fmt.Sprintf(`
+router bgp %d
+ bgp router-id %s
+ no bgp ebgp-requires-policy
+ neighbor %s remote-as %d
+ neighbor %[3]s timers connect 1
+ address-family ipv6 unicast
+  neighbor %[3]s activate
+ exit-address-family
+`, asFRR, frr.Addr4, bird.Addr4, asBIRD))
+	b := bird.BIRD(fmt.Sprintf(`
+router id %s;
+protocol static own4 { ipv4; %s }
+protocol static own6 { ipv6; %s }
+protocol bgp upstream {
+  local as %d; neighbor %s as %d;
+  connect retry time 1; connect delay time 1;
+  ipv4 { import all; export all; };
+  ipv6 { import all; export all; };
+}
+`, bird.Addr4, routes[addressing.IPv4], routes[addressing.IPv6], asBIRD, frr.Addr4, asFRR))
+	taken := l.Eventually(patience, func() error {
+		for family, want := range count {
+			if n, err := f.Count(family, bird.Addr4); n != want {
+				return fmt.Errorf("FRR holds %d routes of %s, want %d (%w)", n, family, want, err)
+			}
+		}
+		return nil
+	})
+	t.Logf("%d routes from start to FRR in %s", len(rows), taken)
+	for family, want := range count {
+		begun := time.Now()
+		held, err := f.Routes(family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(held.From(bird.Addr4)); got != want {
+			t.Errorf("FRR lists %d routes of %s, want %d", got, family, want)
+		}
+		t.Logf("read %d routes of %s in %s", len(held), family, time.Since(begun))
+	}
+	updates, err := f.Updates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(Advertised(updates)); got != len(rows) {
+		t.Errorf("FRR's MRT dump has %d prefixes, want %d", got, len(rows))
+	}
+	if n, err := b.Count(addressing.IPv4, "own4"); n != count[addressing.IPv4] {
+		t.Errorf("BIRD counts %d routes of its own, want %d (%v)", n, count[addressing.IPv4], err)
+	}
 }
 
 // Debian's openbgpd comes without the user it runs as.
