@@ -35,8 +35,29 @@ type Config struct {
 	Originated  []OriginatedPrefix // network statements, aggregates: our own space
 	Statements  []Statement
 	Diagnostics []Diagnostic
+	Defaults    Defaults
 	Broken      bool // the device would not load this: every verdict is Undecided
 	Incomplete  bool // an include is missing: what is absent proves nothing
+}
+
+// Defaults is what the dialect does with a route that no policy decides, for
+// policies that are judged outside of a session. Undecided when it depends on
+// the session.
+type Defaults struct {
+	Import      Verdict
+	ExportBGP   Verdict // routes learned over BGP
+	ExportOther Verdict
+}
+
+// For picks the default of a direction and protocol.
+func (d Defaults) For(imported bool, p Protocol) Verdict {
+	switch {
+	case imported:
+		return d.Import
+	case p == EBGP || p == IBGP:
+		return d.ExportBGP
+	}
+	return d.ExportOther
 }
 
 // File is one source file.

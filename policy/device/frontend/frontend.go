@@ -1,0 +1,57 @@
+// Package frontend finds the front end for a configuration file.
+//
+// It takes a dialect by name, or a path with its text, and gives a
+// device.Config. A file it does not recognise, or whose dialect has no front
+// end, is said to be so and never passed over.
+package frontend
+
+import (
+	"github.com/holdfast-bgp/holdfast/policy/device"
+	"github.com/holdfast-bgp/holdfast/policy/device/gobgp"
+)
+
+// frontEnd is one language.
+type frontEnd struct {
+	parse     func(device.Input) *device.Config
+	recognise func(path string, data []byte) bool
+}
+
+// frontEnds are the dialects that can be read. The order of dialects decides
+// which of two that recognise a text gets it.
+var frontEnds = map[device.Dialect]frontEnd{
+	device.GoBGP: {gobgp.Parse, gobgp.Recognise},
+}
+
+var order = []device.Dialect{device.GoBGP}
+
+// names are other words for dialects, as test cases and users write them.
+var names = map[string]device.Dialect{"junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS}
+
+// ByName returns the dialect for a name; ok is false when it has no front end.
+func ByName(name string) (d device.Dialect, ok bool) {
+	d = device.Dialect(name)
+	if other, found := names[name]; found {
+		d = other
+	}
+	_, ok = frontEnds[d]
+	return d, ok
+}
+
+// Parse reads a file in a dialect; ok is false when there is no front end.
+func Parse(d device.Dialect, in device.Input) (cfg *device.Config, ok bool) {
+	fe, ok := frontEnds[d]
+	if !ok {
+		return nil, false
+	}
+	return fe.parse(in), true
+}
+
+// Recognise returns the dialect of a text; ok is false when none claims it.
+func Recognise(path string, data []byte) (d device.Dialect, ok bool) {
+	for _, d := range order {
+		if frontEnds[d].recognise(path, data) {
+			return d, true
+		}
+	}
+	return "", false
+}
