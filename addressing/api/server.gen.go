@@ -1253,6 +1253,13 @@ type PrefixApprove struct {
 	Reason     *string   `json:"reason,omitempty"`
 }
 
+// PrefixBind defines model for PrefixBind.
+type PrefixBind struct {
+	Cidr      string  `json:"cidr"`
+	Reason    *string `json:"reason,omitempty"`
+	ServiceID string  `json:"service_id"`
+}
+
 // PrefixBlock defines model for PrefixBlock.
 type PrefixBlock struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -1336,6 +1343,13 @@ type PrefixStatusList struct {
 
 	// Total objects in the scope
 	Total int `json:"total"`
+}
+
+// PrefixUnblock defines model for PrefixUnblock.
+type PrefixUnblock struct {
+	// IntentID the negative intent to lift; needed when the prefix has more than one block
+	IntentID *string `json:"intent_id,omitempty"`
+	Reason   string  `json:"reason"`
 }
 
 // PrefixesEnvelope defines model for PrefixesEnvelope.
@@ -2312,13 +2326,13 @@ type AdvertisePrefixJSONRequestBody = ReasonOnly
 type ApprovePrefixJSONRequestBody = PrefixApprove
 
 // CreateBindingJSONRequestBody defines body for CreateBinding for application/json ContentType.
-type CreateBindingJSONRequestBody = BindingCreate
+type CreateBindingJSONRequestBody = PrefixBind
 
 // BlockPrefixJSONRequestBody defines body for BlockPrefix for application/json ContentType.
 type BlockPrefixJSONRequestBody = PrefixBlock
 
 // UnblockPrefixJSONRequestBody defines body for UnblockPrefix for application/json ContentType.
-type UnblockPrefixJSONRequestBody = ReasonRequired
+type UnblockPrefixJSONRequestBody = PrefixUnblock
 
 // UndeletePrefixJSONRequestBody defines body for UndeletePrefix for application/json ContentType.
 type UndeletePrefixJSONRequestBody = ReasonOnly

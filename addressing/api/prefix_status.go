@@ -1,0 +1,261 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+)
+
+// look is one look at everything behind desired state: what the active
+// snapshot has, what neighbors hold, and what is pending. It is taken once per
+// request; the parts that cost are read when they are first needed.
+type look struct {
+	h       *handlers
+	ctx     context.Context
+	snap    *snapshots.Snapshot
+	at      time.Time
+	seen    map[netip.Prefix][]string
+	blind   string // why neighbors could not be asked
+	pending *pendingReport
+}
+
+type pendingReport struct {
+	verdict  policy.Verdict
+	findings []policy.Finding
+}
+
+func (h *handlers) look(ctx context.Context) *look {
+	v := &look{h: h, ctx: ctx, at: callIn(ctx).at}
+	if h.cfg.Pipeline != nil {
+		v.snap, _ = h.cfg.Pipeline.Active()
+	}
+	return v
+}
+
+// seenBy returns the neighbors whose Adj-RIB-Out has the route.
+func (v *look) seenBy(p netip.Prefix) []string {
+	if v.seen == nil {
+		v.readNeighbors()
+	}
+	return append([]string{}, v.seen[p]...)
+}
+
+func (v *look) readNeighbors() {
+	v.seen = make(map[netip.Prefix][]string)
+	if v.h.cfg.Speaker == nil {
+		v.blind = "no speaker"
+		return
+	}
+	all, err := v.h.cfg.Speaker.Neighbors(v.ctx)
+	if err != nil {
+		v.blind = err.Error()
+		return
+	}
+	for _, n := range all {
+		routes, err := v.h.cfg.Speaker.Routes(v.ctx, n.Name)
+		if err != nil {
+			v.blind = n.Name + ": " + err.Error()
+			continue
+		}
+		for _, r := range routes {
+			v.seen[r.Prefix] = append(v.seen[r.Prefix], n.Name)
+		}
+	}
+}
+
+// active reports whether the active snapshot advertises the route.
+func (v *look) active(account string, p netip.Prefix) bool {
+	if v.snap == nil {
+		return false
+	}
+	i, ok := slices.BinarySearchFunc(v.snap.Accounts, account, func(a snapshots.AccountPart, id string) int { return strings.Compare(a.Account, id) })
+	if !ok {
+		return false
+	}
+	_, ok = slices.BinarySearchFunc(v.snap.Accounts[i].Routes, p, func(r snapshots.Route, p netip.Prefix) int { return addressing.ComparePrefix(r.CIDR, p) })
+	return ok
+}
+
+// report is what preflight says of the pending plan, read once.
+func (v *look) report() pendingReport {
+	if v.pending != nil {
+		return *v.pending
+	}
+	v.pending = &pendingReport{}
+	if v.h.cfg.Pipeline == nil {
+		v.pending.findings = []policy.Finding{{Rule: "pipeline", Verdict: policy.Hold, Why: "nothing carries changes to the wire in this process"}}
+		return *v.pending
+	}
+	_, r, err := v.h.cfg.Pipeline.Pending(v.ctx)
+	if err != nil {
+		v.pending.findings = []policy.Finding{{Rule: "pipeline", Verdict: policy.Hold, Why: err.Error()}}
+		return *v.pending
+	}
+	v.pending.verdict, v.pending.findings = r.Verdict, r.Findings
+	return *v.pending
+}
+
+// held says why a route that should change on the wire does not, nil if the
+// change is allowed and on its way.
+func (v *look) held(p netip.Prefix, since *time.Time) *Held {
+	r := v.report()
+	if r.verdict == policy.Allow {
+		return nil
+	}
+	var mine []policy.Finding
+	for _, f := range r.findings {
+		if f.Verdict != policy.Allow && (f.Prefix == "" || f.Prefix == p.String()) {
+			mine = append(mine, f)
+		}
+	}
+	out := &Held{Since: since, Findings: findingsOut(mine), Why: "the pending plan does not pass", Next: "holdfast plan show names what is in the way"}
+	if len(mine) > 0 {
+		out.Why = mine[0].Why
+		if mine[0].Next != "" {
+			out.Next = mine[0].Next
+		}
+	}
+	return out
+}
+
+// prefix is a prefix with desired, bound, advertised, seen and held (UX-03).
+func (v *look) prefix(d addressing.PrefixDetail) PrefixStatus {
+	out := PrefixStatus{ID: d.ID, AccountID: d.AccountID, Cidr: d.CIDR.String(), Asn: int64(d.ASN), Description: d.Description,
+		State: PrefixStatusState(d.State), Control: PrefixStatusControl(d.Control), OnDemandEnabled: d.OnDemandEnabled,
+		OnDemandLocked: d.OnDemandLocked, AcceptedRisks: append([]string{}, d.AcceptedRisks...), CreatedAt: micro(d.CreatedAt),
+		ModifiedAt: micro(d.ModifiedAt), Version: d.Version, DeleteAfter: microPtr(d.DeleteAfter),
+		Routes: make([]RouteStatus, 0, len(d.BGP)), NegativeIntents: make([]NegativeIntent, 0, len(d.Negative)), SeenBy: []string{}}
+	if out.Control == "" {
+		out.Control = PrefixStatusControlAPI
+	}
+	for _, n := range d.Negative {
+		out.NegativeIntents = append(out.NegativeIntents, intentOut(n))
+	}
+	wanted := 0
+	for _, b := range d.BGP {
+		r := v.route(d, b)
+		out.Routes = append(out.Routes, r)
+		if b.Advertised {
+			wanted++
+		}
+		out.Bound = out.Bound || r.Bound
+		out.Advertised = out.Advertised || r.Advertised
+		out.Held = out.Held || r.Held != nil
+		out.SeenBy = union(out.SeenBy, r.SeenBy)
+	}
+	switch {
+	case wanted == 0:
+		out.Desired = PrefixStatusDesiredWithdrawn
+	case wanted == len(d.BGP):
+		out.Desired = PrefixStatusDesiredAdvertised
+	default:
+		out.Desired = PrefixStatusDesiredPartly
+	}
+	out.Summary = v.summary(d, out)
+	return out
+}
+
+func union(a, b []string) []string {
+	for _, s := range b {
+		if i, found := slices.BinarySearch(a, s); !found {
+			a = slices.Insert(a, i, s)
+		}
+	}
+	return a
+}
+
+func (v *look) route(d addressing.PrefixDetail, b addressing.BGPPrefix) RouteStatus {
+	out := RouteStatus{ID: b.ID, Cidr: b.CIDR.String(), Desired: RouteStatusDesiredWithdrawn, Advertised: v.active(d.AccountID, b.CIDR),
+		SeenBy: v.seenBy(b.CIDR), Services: []string{}, Prepend: b.Prepend, Resting: RouteStatusRestingAdvertised, Sites: siteNames(b.Sites),
+		Provenance: Provenance{Since: microPtr(b.AdvertisedModifiedAt)}}
+	if b.Resting == addressing.RestingWithdrawn {
+		out.Resting = RouteStatusRestingWithdrawn
+	}
+	if b.Advertised {
+		out.Desired = RouteStatusDesiredAdvertised
+	}
+	for _, binding := range d.Bindings {
+		if covers(binding.CIDR, b.CIDR) {
+			out.Services = append(out.Services, binding.ServiceID)
+			out.Bound = true
+		}
+	}
+	if n := v.blocking(d.Negative, b.CIDR); n != nil {
+		out.BlockedBy = ptr(intentOut(*n))
+	}
+	effective := d.State == addressing.Approved && b.Advertised && out.Bound && out.BlockedBy == nil
+	if effective != out.Advertised {
+		out.Held = v.held(b.CIDR, out.Provenance.Since)
+	}
+	out.Summary = v.sentence(b, out, effective)
+	return out
+}
+
+// blocking returns the negative intent in force over the route, nil if none.
+func (v *look) blocking(all []addressing.NegativeIntent, p netip.Prefix) *addressing.NegativeIntent {
+	for i, n := range all {
+		expired := n.ExpiresAt != nil && !v.at.Before(*n.ExpiresAt)
+		if n.CIDR.IsValid() && n.CIDR.Overlaps(p) && !expired {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+// sentence says in plain words how a route stands and what is in the way.
+func (v *look) sentence(b addressing.BGPPrefix, r RouteStatus, effective bool) string {
+	text := b.CIDR.String() + ": desired " + string(r.Desired)
+	switch {
+	case r.BlockedBy != nil:
+		text += fmt.Sprintf(", down on purpose (%s by %s: %s)", r.BlockedBy.Kind, r.BlockedBy.Author, r.BlockedBy.Reason)
+	case b.Advertised && !r.Bound:
+		text += ", but no service binding covers it; bind it first"
+	}
+	if r.Advertised {
+		text += ", on the wire"
+	} else {
+		text += ", not on the wire"
+	}
+	switch {
+	case len(r.SeenBy) > 0:
+		text += ", sent to " + joinComma(r.SeenBy)
+	case v.blind != "":
+		text += ", neighbors could not be asked"
+	default:
+		text += ", sent to no neighbor"
+	}
+	switch {
+	case r.Held != nil:
+		text += ", held: " + r.Held.Why
+	case effective != r.Advertised:
+		text += ", the change is on its way"
+	}
+	return text
+}
+
+func (v *look) summary(d addressing.PrefixDetail, p PrefixStatus) string {
+	switch {
+	case d.State == addressing.Pending:
+		return "waits for approval; nothing of it can be bound or advertised"
+	case d.State == addressing.PendingDelete:
+		return "deleted, in its grace time; it can be undeleted"
+	case d.State == addressing.Tombstone:
+		return "deleted"
+	case len(p.Routes) == 0:
+		return "approved, but not bound to a service; bind it, then advertise it"
+	case len(p.Routes) == 1:
+		return p.Routes[0].Summary
+	}
+	lines := make([]string, len(p.Routes))
+	for i, r := range p.Routes {
+		lines[i] = r.Summary
+	}
+	return strings.Join(lines, "; ")
+}
