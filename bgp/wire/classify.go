@@ -288,8 +288,8 @@ func (s Session) checkNextHop(a netip.Addr) string {
 		return "next hop is a multicast address"
 	case a.IsLoopback() && !s.LoopbackNextHop:
 		return "next hop is a loopback address"
-	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "next hop is the broadcast address"
+	case a.Is4() && (a.As4()[0] == 0 || a.As4()[0] >= 240):
+		return "next hop is in 0.0.0.0/8 or 240.0.0.0/4" // RFC 1122 section 3.2.1.3
 	}
 	return ""
 }

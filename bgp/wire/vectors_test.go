@@ -381,7 +381,7 @@ type exabgpAttributes struct {
 
 // exabgpMessages reads the file; rows of the qa/decoding kind hold the message
 // as text, sometimes without its header.
-func exabgpMessages(t *testing.T) []exabgpRow {
+func exabgpMessages(t testing.TB) []exabgpRow {
 	t.Helper()
 	f, err := os.Open(vectors + "exabgp-qa-messages.jsonl")
 	if err != nil {
