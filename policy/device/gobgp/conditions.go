@@ -98,7 +98,7 @@ func (s *statement) setCondition(n *node, match, key string, kind device.SetKind
 		s.xs = append(s.xs, &device.Ref{At: device.At{Pos: pos}, Kind: kind, X: &device.Const{At: device.At{Pos: pos}, Value: true, Why: "a set name that is empty drops the condition"}})
 		return
 	}
-	ref := &device.Ref{At: device.At{Pos: pos}, Kind: kind, Name: name, Set: s.b.cfg.Set(kind, name)}
+	ref := &device.Ref{At: device.At{Pos: pos}, Kind: kind, Name: name, Set: s.b.set(kind, name)}
 	s.xs = append(s.xs, ref)
 	if ref.Set == nil {
 		s.loadError(device.Diagnostic{

@@ -17,7 +17,7 @@ func Parse(in device.Input) *device.Config {
 	b := &builder{cfg: &device.Config{
 		Dialect: device.GoBGP, Version: in.Version,
 		Files: []device.File{{Path: in.Path, Lines: bytes.Count(in.Data, []byte{'\n'}) + 1}},
-	}}
+	}, setAt: map[setName]int{}, imported: map[string]*device.Policy{}, reported: map[place]bool{}}
 	root, err := read(in)
 	if err != nil {
 		b.unreadable(in.Path, err)
@@ -81,6 +81,27 @@ type builder struct {
 	loadErrors []device.Diagnostic // what makes SetPolicies fail
 	policySet  map[string]*device.Policy
 	neighbors  map[string]*neighborSet
+	setAt      map[setName]int // index in cfg.Sets
+	imported   map[string]*device.Policy
+	reported   map[place]bool
+}
+
+type setName struct {
+	kind device.SetKind
+	name string
+}
+
+type place struct {
+	rule string
+	pos  device.Pos
+}
+
+// set returns a defined set, nil when there is none.
+func (b *builder) set(kind device.SetKind, name string) *device.Set {
+	if i, ok := b.setAt[setName{kind, name}]; ok {
+		return b.cfg.Sets[i]
+	}
+	return nil
 }
 
 func (b *builder) report(d device.Diagnostic) { b.cfg.Diagnostics = append(b.cfg.Diagnostics, d) }

@@ -23,6 +23,7 @@ func (b *builder) policies() {
 			continue
 		}
 		b.policySet[p.Name] = p
+		b.imported[p.Name] = b.policy(n, importing, nil)
 		b.cfg.Policies = append(b.cfg.Policies, p)
 	}
 }
@@ -174,21 +175,15 @@ func (b *builder) reading(name string, dir direction) *device.Policy {
 	if dir == exporting {
 		return b.policySet[name]
 	}
-	for _, n := range b.root.items("policy-definitions") {
-		if n.str("name") == name {
-			return b.policy(n, importing, nil)
-		}
-	}
-	return b.policySet[name]
+	return b.imported[name]
 }
 
 // reportOnce keeps one diagnostic per rule and place: assignments are read for
 // every session.
 func (b *builder) reportOnce(d device.Diagnostic) {
-	for _, have := range b.cfg.Diagnostics {
-		if have.Rule == d.Rule && have.Pos == d.Pos {
-			return
-		}
+	at := place{d.Rule, d.Pos}
+	if !b.reported[at] {
+		b.reported[at] = true
+		b.report(d)
 	}
-	b.report(d)
 }

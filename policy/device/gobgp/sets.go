@@ -60,16 +60,15 @@ func (b *builder) define(n *node, kind device.SetKind, nameKey, listKey string) 
 		b.loadError(device.Diagnostic{At: s.At, Message: fmt.Sprintf("%s without a name", kind), Fix: "give it a " + nameKey})
 		return nil
 	}
-	for i, old := range b.cfg.Sets {
-		if old.Kind == kind && old.Name == s.Name {
-			b.report(device.Diagnostic{
-				At: s.At, Rule: "RL219", Severity: device.Warning, Set: s.Name,
-				Message: fmt.Sprintf("%s %q is defined twice; the one at %s has no effect", kind, s.Name, old.Pos),
-			})
-			b.cfg.Sets[i] = s
-			return s
-		}
+	if i, twice := b.setAt[setName{kind, s.Name}]; twice {
+		b.report(device.Diagnostic{
+			At: s.At, Rule: "RL219", Severity: device.Warning, Set: s.Name,
+			Message: fmt.Sprintf("%s %q is defined twice; the one at %s has no effect", kind, s.Name, b.cfg.Sets[i].Pos),
+		})
+		b.cfg.Sets[i] = s
+		return s
 	}
+	b.setAt[setName{kind, s.Name}] = len(b.cfg.Sets)
 	b.cfg.Sets = append(b.cfg.Sets, s)
 	return s
 }

@@ -23,11 +23,16 @@ func readYAML(file string, data []byte) (*node, error) {
 		}
 		return nil, &syntaxError{pos, err.Error()}
 	}
-	r := yamlReader{file: file, anchors: map[string]*node{}}
+	r := yamlReader{file: file, anchors: map[string]*node{}, weights: map[*node]int{}}
 	for _, d := range f.Docs {
-		if d.Body != nil {
-			return r.value(d.Body, 0), nil
+		if d.Body == nil {
+			continue
 		}
+		root := r.value(d.Body, 0)
+		if r.weights[root] > maxNodes {
+			return nil, &syntaxError{root.pos, "aliases expand to more than a million values"}
+		}
+		return root, nil
 	}
 	return &node{pos: device.Pos{File: file, Line: 1, Col: 1}, shape: mapping}, nil
 }
@@ -35,9 +40,13 @@ func readYAML(file string, data []byte) (*node, error) {
 // maxNesting bounds how deep a document may nest; the daemon's need is 8.
 const maxNesting = 64
 
+// maxNodes bounds what aliases may expand to.
+const maxNodes = 1 << 20
+
 type yamlReader struct {
 	file    string
 	anchors map[string]*node
+	weights map[*node]int // values in the tree below, aliases expanded
 }
 
 func (r *yamlReader) pos(n ast.Node) device.Pos {
@@ -47,7 +56,18 @@ func (r *yamlReader) pos(n ast.Node) device.Pos {
 	return device.Pos{File: r.file}
 }
 
+// value reads a node and weighs it.
 func (r *yamlReader) value(n ast.Node, depth int) *node {
+	out := r.read(n, depth)
+	w := 1
+	for _, k := range out.kids {
+		w = min(w+r.weights[k], maxNodes+1)
+	}
+	r.weights[out] = w
+	return out
+}
+
+func (r *yamlReader) read(n ast.Node, depth int) *node {
 	out := &node{pos: r.pos(n)}
 	if depth > maxNesting {
 		return out
