@@ -183,6 +183,10 @@ type NeighborMatch struct {
 	Client *bool // route-reflector client
 }
 
+// SameNeighbor asks whether the route came from the neighbor it would be sent
+// to. A route that does not say where it was learned came from elsewhere.
+type SameNeighbor struct{ At }
+
 // NextHopMatch asks whether the next hop lies in one of the prefixes.
 type NextHopMatch struct {
 	At
@@ -249,6 +253,7 @@ func (*Present) expr()        {}
 func (*ProtocolMatch) expr()  {}
 func (*FamilyMatch) expr()    {}
 func (*NeighborMatch) expr()  {}
+func (*SameNeighbor) expr()   {}
 func (*NextHopMatch) expr()   {}
 func (*RPKIMatch) expr()      {}
 func (*NameMatch) expr()      {}

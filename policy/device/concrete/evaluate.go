@@ -1,6 +1,7 @@
 package concrete
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -152,7 +153,7 @@ func (e *evaluator) merge(outs []outcome) []outcome {
 	var kept []outcome
 	for _, o := range outs {
 		same := func(k outcome) bool {
-			return k.verdict == o.verdict && k.route.Unknown == o.route.Unknown && differences(&k.route, &o.route) == 0
+			return k.verdict == o.verdict && sameRoute(&k.route, &o.route)
 		}
 		if !slices.ContainsFunc(kept, same) {
 			kept = append(kept, o)
@@ -163,6 +164,10 @@ func (e *evaluator) merge(outs []outcome) []outcome {
 		return []outcome{{verdict: device.Undecided, route: kept[0].route, trace: kept[0].trace}}
 	}
 	return kept
+}
+
+func sameRoute(a, b *device.Route) bool {
+	return a.Unknown == b.Unknown && differences(a, b) == 0 && maps.Equal(a.Names, b.Names)
 }
 
 func differences(a, b *device.Route) device.Fields {

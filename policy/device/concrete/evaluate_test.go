@@ -147,6 +147,7 @@ func TestTruth(t *testing.T) {
 		"receiver":                          {&device.NeighborMatch{Side: device.Receiver, Kinds: []device.SessionKind{device.External}}, route, device.True},
 		"receiver's role is not known":      {&device.NeighborMatch{Side: device.Receiver, Roles: []device.Role{device.Peer}}, route, device.Maybe},
 		"receiver's ASN in path":            {&device.InPath{}, route, device.False},
+		"back to another neighbor":          {&device.SameNeighbor{}, route, device.False},
 		"next hop is not known":             {&device.NextHopMatch{}, route, device.Maybe},
 		"validation state is not known":     {&device.RPKIMatch{States: []device.RPKI{device.RPKIValid}}, route, device.Maybe},
 		"instance is not known":             {&device.NameMatch{Field: device.Instance, Names: []string{"x"}}, route, device.Maybe},

@@ -49,6 +49,9 @@ func (e *evaluator) truth(x device.Expr, r *device.Route) device.Truth {
 		return device.Is(t.Family == device.AnyFamily || t.Family == r.Family())
 	case *device.NeighborMatch:
 		return e.neighbor(t, r)
+	case *device.SameNeighbor:
+		to := neighborAddr(e.session)
+		return device.Is(to.IsValid() && to == r.Source.Neighbor)
 	case *device.NextHopMatch:
 		return e.nextHop(t, r)
 	case *device.RPKIMatch:

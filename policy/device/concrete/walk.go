@@ -226,8 +226,7 @@ func (e *evaluator) mergePaths(ps []path) []path {
 	var kept []path
 	for _, p := range ps {
 		same := func(k path) bool {
-			return k.pending == p.pending && k.flow == p.flow && k.verdict == p.verdict &&
-				k.route.Unknown == p.route.Unknown && differences(&k.route, &p.route) == 0
+			return k.pending == p.pending && k.flow == p.flow && k.verdict == p.verdict && sameRoute(&k.route, &p.route)
 		}
 		if !slices.ContainsFunc(kept, same) {
 			kept = append(kept, p)

@@ -2,7 +2,6 @@ package gobgp
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
@@ -109,10 +108,7 @@ func (b *builder) before(p neighbor, s *device.Session) device.Step {
 			device.Negate(&device.NeighborMatch{Side: device.Sender, Client: &client}),
 		}})
 	}
-	if s.Neighbor.IsValid() {
-		only := netip.PrefixFrom(s.Neighbor, s.Neighbor.BitLen())
-		reject("back to the sender", &device.NeighborMatch{Side: device.Sender, Addrs: []netip.Prefix{only}})
-	}
+	reject("back to the sender", &device.SameNeighbor{})
 	if s.Facts.RSClient {
 		return device.ProtocolBehaviour("GoBGP before export", terms...)
 	}
