@@ -3,7 +3,10 @@ package breaker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -13,60 +16,258 @@ type Options struct {
 	At     time.Time // now, with its monotonic reading: later times are measured from it
 }
 
-// Init writes a closed, empty journal into dir, which must not have one. It is
-// the only way to a closed breaker that needs no reset.
-func Init(dir string, at time.Time) error { return errors.New("breaker: init: not implemented") }
+func (o Options) limits() Limits {
+	if o.Limits.Wait == 0 && o.Limits.Ladder == nil {
+		return DefaultLimits()
+	}
+	return o.Limits
+}
 
 // Breaker is the one gate of a daemon. Its methods may be called from any
 // goroutine. The zero Breaker refuses everything.
-type Breaker struct{}
+type Breaker struct {
+	turn   chan struct{} // holds one token: whoever has it may use the fields below
+	dir    string
+	m      *Model
+	j      *journal
+	queue  []Record // decided, not yet on disk
+	anchor time.Time
+	origin int64 // model time at anchor
+}
+
+// Init writes a closed, empty journal into dir, which must not have one. It is
+// the only way to a closed breaker that needs no reset.
+func Init(dir string, at time.Time) error {
+	path := filepath.Join(dir, journalName)
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		return errors.Join(fmt.Errorf("breaker: init: %s exists: an initialised breaker is never emptied", path), err)
+	}
+	j, err := createJournal(dir, []Record{{Kind: RecordStart, Seq: 1, At: at.UnixMilli()}})
+	if err != nil {
+		return fmt.Errorf("breaker: init: %w", err)
+	}
+	return j.f.Close()
+}
 
 // OpenDir replays the journal in dir. A missing, torn, truncated or unreadable
 // journal gives a breaker whose global scope is open, with the reason; the
 // damaged file is kept aside. An error means that not even that could be
 // recorded; the breaker returned with it refuses.
 func OpenDir(dir string, o Options) (*Breaker, error) {
-	return &Breaker{}, errors.New("breaker: open: not implemented")
+	refusing := &Breaker{}
+	if err := o.limits().Validate(); err != nil {
+		return refusing, err
+	}
+	b := &Breaker{turn: make(chan struct{}, 1), dir: dir, m: NewModel(o.limits())}
+	j, err := openJournal(dir, b.m.Replay)
+	if errors.Is(err, errDamaged) {
+		b.m = NewModel(o.limits())
+		j, err = b.startOpen(err, o.At)
+	}
+	if err != nil {
+		return refusing, fmt.Errorf("breaker: open: %w", err)
+	}
+	b.j = j
+	// A clock that was set back while we were down refreshes no budget: time
+	// goes on where the journal ends.
+	b.anchor, b.origin = o.At, max(o.At.UnixMilli(), b.m.now)
+	b.turn <- struct{}{}
+	return b, nil
+}
+
+// startOpen keeps a damaged journal aside and begins a new one that is open.
+func (b *Breaker) startOpen(damage error, at time.Time) (*journal, error) {
+	path := filepath.Join(b.dir, journalName)
+	for i := 1; ; i++ {
+		aside := fmt.Sprintf("%s.damaged-%d", path, i)
+		if _, err := os.Lstat(aside); err == nil {
+			continue
+		}
+		if err := os.Rename(path, aside); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		break
+	}
+	b.m.clock(at)
+	b.m.emit(Record{Kind: RecordStart})
+	b.m.trip(Global, Open, "breaker.journal", damage.Error()+": what was lost before is not known", Actor{Kind: System, Key: "system/breaker"})
+	records := b.m.out
+	b.m.out = nil
+	return createJournal(b.dir, records)
+}
+
+// clock maps a time to the model's: monotonic from the moment of opening, so
+// that a wall clock that jumps neither refreshes nor freezes a budget.
+func (b *Breaker) clock(at time.Time) time.Time {
+	return time.UnixMilli(max(b.m.now, b.origin+at.Sub(b.anchor).Milliseconds()))
+}
+
+// enter waits for the breaker; with a hung one it gives up when ctx does.
+func (b *Breaker) enter(ctx context.Context) error {
+	if b.turn == nil {
+		return errUninitialised
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("breaker: busy: %w", err)
+	}
+	select {
+	case <-b.turn:
+		if b.j == nil {
+			b.leave()
+			return errors.New("breaker: it is closed: the daemon is stopping")
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("breaker: busy: %w", ctx.Err())
+	}
+}
+
+func (b *Breaker) leave() { b.turn <- struct{}{} }
+
+// step decides and makes the decision durable. What could not be written is
+// kept and written first the next time.
+func (b *Breaker) step(e Event, sync bool) (Decision, error) {
+	d, records, err := b.m.Step(e)
+	b.queue = append(b.queue, records...)
+	if len(b.queue) == 0 {
+		return d, err
+	}
+	if werr := b.j.append(b.queue, sync); werr != nil {
+		return Decision{State: d.State}, fmt.Errorf("breaker: %w", werr)
+	}
+	clear(b.queue)
+	b.queue = b.queue[:0]
+	return d, errors.Join(err, b.compact())
+}
+
+// cannotDecide refuses because of the breaker's own failure: it fails static.
+func cannotDecide(err error) Decision {
+	return Decision{Findings: []Finding{{Rule: "breaker.failed", Scope: Global, Why: err.Error(),
+		Next: "the wire stays as it is; repair the breaker's directory or restart the daemon"}}}
 }
 
 // Admit decides on one change before it is committed. What it allows is charged
 // to the journal and fsynced when Admit returns.
-func (b *Breaker) Admit(ctx context.Context, p Proposal, base Baseline) Decision { return Decision{} }
-
-// Release takes back the charges of an admitted proposal whose commit failed.
-// An unknown id is no error.
-func (b *Breaker) Release(id string, at time.Time) error { return nil }
+func (b *Breaker) Admit(ctx context.Context, p Proposal, base Baseline) Decision {
+	if err := b.enter(ctx); err != nil {
+		return cannotDecide(err)
+	}
+	defer b.leave()
+	p.At = b.clock(p.At)
+	d, err := b.step(Proposed{p, base}, true)
+	if err != nil {
+		_, records, _ := b.m.Step(Released{ID: p.ID, At: p.At})
+		b.queue = append(b.queue, records...)
+		return cannotDecide(err)
+	}
+	return d
+}
 
 // Judge decides on a whole plan. Losses that no admitted proposal was charged
 // for are unexplained and refused.
-func (b *Breaker) Judge(ctx context.Context, f PlanFacts, base Baseline) Decision { return Decision{} }
+func (b *Breaker) Judge(ctx context.Context, f PlanFacts, base Baseline) Decision {
+	if err := b.enter(ctx); err != nil {
+		return cannotDecide(err)
+	}
+	defer b.leave()
+	f.At = b.clock(f.At)
+	d, err := b.step(Planned{f, base}, true)
+	if err != nil {
+		return cannotDecide(err)
+	}
+	return d
+}
+
+// Release takes back the charges of an admitted proposal whose commit failed.
+// An unknown id is no error.
+func (b *Breaker) Release(id string, at time.Time) error {
+	return b.do(func(at time.Time) Event { return Released{ID: id, At: at} }, at)
+}
+
+// do runs an event that has no decision to wait for.
+func (b *Breaker) do(e func(time.Time) Event, at time.Time) error {
+	if err := b.enter(context.Background()); err != nil {
+		return err
+	}
+	defer b.leave()
+	_, err := b.step(e(b.clock(at)), true)
+	return err
+}
 
 // ObserveAdvertised records how many prefixes a neighbor holds, as the wire
 // shows it: the trailing maximum of the state floor. A falling count is an
 // observation, never a loss.
-func (b *Breaker) ObserveAdvertised(neighbor string, f Family, count int, at time.Time) {}
+func (b *Breaker) ObserveAdvertised(neighbor string, f Family, count int, at time.Time) error {
+	if err := b.enter(context.Background()); err != nil {
+		return err
+	}
+	defer b.leave()
+	_, err := b.step(Advertised{neighbor, f, count, b.clock(at)}, false)
+	return err
+}
 
 // Status lists the scopes that are not closed, strictest first, and always the
 // global one.
-func (b *Breaker) Status(at time.Time) []ScopeStatus { return nil }
+func (b *Breaker) Status(at time.Time) []ScopeStatus {
+	if err := b.enter(context.Background()); err != nil {
+		return []ScopeStatus{{Scope: Global, Reason: err.Error()}}
+	}
+	defer b.leave()
+	b.m.clock(b.clock(at))
+	return b.m.Status()
+}
 
 // State is the strictest state of all scopes.
-func (b *Breaker) State(at time.Time) State { return Open }
+func (b *Breaker) State(at time.Time) State { return b.Status(at)[0].State }
 
 // Explained reports whether p is down by an admitted loss.
-func (b *Breaker) Explained(p netip.Prefix) bool { return false }
+func (b *Breaker) Explained(p netip.Prefix) bool {
+	if err := b.enter(context.Background()); err != nil {
+		return false
+	}
+	defer b.leave()
+	return b.m.Explained(p)
+}
 
-// Trip opens a scope by hand, or by a guard that found something: Open or
-// Locked. It returns the trip id.
+// Trip opens or locks a scope, by hand or by a guard that found something. It
+// returns the trip id.
 func (b *Breaker) Trip(s Scope, to State, reason string, by Actor, at time.Time) (string, error) {
-	return "", errors.New("breaker: trip: not implemented")
+	if err := b.enter(context.Background()); err != nil {
+		return "", err
+	}
+	defer b.leave()
+	d, err := b.step(Tripped{Scope: s, To: to, Reason: reason, By: by, At: b.clock(at)}, true)
+	return d.TripID, err
 }
 
 // Reset ends a trip: the scope recovers on reduced budgets. It needs the trip's
-// own id and a reason; never a system actor.
-func (b *Breaker) Reset(s Scope, tripID, reason string, by Actor, at time.Time) error {
-	return errors.New("breaker: reset: not implemented")
+// own id, a reason, an operator, and as many other approvers as the limits say.
+func (b *Breaker) Reset(s Scope, tripID, reason string, by Actor, at time.Time, approvers ...string) error {
+	return b.do(func(at time.Time) Event {
+		return WasReset{Scope: s, TripID: tripID, Reason: reason, By: by, Approvers: approvers, At: at}
+	}, at)
+}
+
+// Approve gives an approval; Revoke takes it back.
+func (b *Breaker) Approve(a Approval, at time.Time) error {
+	return b.do(func(at time.Time) Event { return WasApproved{a, at} }, at)
+}
+
+// Revoke takes an approval back.
+func (b *Breaker) Revoke(id string, by Actor, at time.Time) error {
+	return b.do(func(at time.Time) Event { return WasRevoked{id, by, at} }, at)
 }
 
 // Close flushes the journal. A closed breaker refuses.
-func (b *Breaker) Close() error { return nil }
+func (b *Breaker) Close() error {
+	if err := b.enter(context.Background()); err != nil {
+		return nil // never opened, or closed already
+	}
+	defer b.leave()
+	b.m.tellAll()
+	b.queue = append(b.queue, b.m.out...)
+	b.m.out = nil
+	err := errors.Join(b.j.append(b.queue, true), b.j.f.Close())
+	b.j = nil
+	return err
+}

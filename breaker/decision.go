@@ -1,6 +1,9 @@
 package breaker
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Verdict is a decision. The zero value is Refuse.
 type Verdict uint8
@@ -40,14 +43,15 @@ type Finding struct {
 
 // Decision answers a proposal or a plan. The zero Decision refuses.
 type Decision struct {
-	Verdict      Verdict       `json:"verdict"`
-	State        State         `json:"state"` // strictest state among the scopes the change touches; Locked means 423
-	Findings     []Finding     `json:"findings,omitempty"`
-	TripID       string        `json:"trip_id,omitempty"`       // of the trip that holds it, or that it caused
-	Tripped      bool          `json:"tripped,omitempty"`       // this very change opened a scope
-	Holdable     bool          `json:"holdable,omitempty"`      // may wait in the hold queue and be planned afresh
-	ConfirmToken string        `json:"confirm_token,omitempty"` // bound to the change's content
-	RetryAfter   time.Duration `json:"retry_after,omitempty"`   // when a full window has room again; 0 means not by waiting
+	Verdict      Verdict        `json:"verdict"`
+	State        State          `json:"state"` // strictest state among the scopes the change touches; Locked means 423
+	Findings     []Finding      `json:"findings,omitempty"`
+	TripID       string         `json:"trip_id,omitempty"`       // of the trip that holds it, or that it caused
+	Tripped      bool           `json:"tripped,omitempty"`       // this very change opened a scope
+	Holdable     bool           `json:"holdable,omitempty"`      // may wait in the hold queue and be planned afresh
+	Hold         []netip.Prefix `json:"hold,omitempty"`          // losses to leave out of a plan, the rest may be planned afresh
+	ConfirmToken string         `json:"confirm_token,omitempty"` // bound to the change's content
+	RetryAfter   time.Duration  `json:"retry_after,omitempty"`   // when a full window has room again; 0 means not by waiting
 }
 
 // ScopeStatus is one line of `breaker status`.

@@ -113,4 +113,15 @@ type Baseline struct {
 	Space     Count            // customers' address space, IPv4 in /24s and IPv6 in /48s; zero skips that limit
 	Bindings  int              // active bindings; zero means as many as customer prefixes
 	SitesDown []string         // sites unexpectedly down
+
+	accountCount int // of a record, which keeps the accounts it touches alone
+}
+
+func (b *Baseline) accounts() int { return max(len(b.Accounts), b.accountCount) }
+
+func (b *Baseline) bindings() int {
+	if b.Bindings > 0 {
+		return b.Bindings
+	}
+	return b.Customer.Total()
 }

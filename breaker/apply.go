@@ -1,0 +1,316 @@
+package breaker
+
+// Replay applies a record read back from a journal. It decides nothing.
+func (m *Model) Replay(r *Record) {
+	m.tick(r.At)
+	m.seq = max(m.seq, r.Seq)
+	m.apply(r)
+}
+
+// apply changes the state by one record: the only way it ever changes.
+func (m *Model) apply(r *Record) {
+	switch r.Kind {
+	case RecordCharge:
+		m.applyCharge(r)
+	case RecordRelease:
+		m.applyRelease(r.ID)
+	case RecordGain:
+		for i := range r.Items {
+			m.gain(prefixKey(r.Items[i].Prefix))
+		}
+	case RecordTrip:
+		m.applyTrip(r)
+	case RecordReset:
+		m.applyReset(r)
+	case RecordPeak:
+		m.peak(r.Scope.Key).observe(r.At, Family(r.From), r.Number)
+	case RecordOversize:
+		m.oversized[r.Scope] = r.At
+	case RecordApprove:
+		m.applyApprove(r)
+	case RecordRevoke:
+		delete(m.grants, r.ID)
+	case RecordStart:
+		m.trips = max(m.trips, r.Number)
+	case RecordMark:
+		m.applyMarks(r)
+	case RecordDown:
+		for i := range r.Items {
+			it := &r.Items[i]
+			m.down[prefixKey(it.Prefix)] = downed{it.Class, r.WhileOpen, 0, m.name(r.Actor.Key), m.name(it.Account)}
+		}
+	}
+}
+
+// charging is one charge record while it is applied.
+type charging struct {
+	m     *Model
+	r     *Record
+	p     *pending
+	actor uint32
+}
+
+func (m *Model) applyCharge(r *Record) {
+	c := &charging{m: m, r: r, actor: m.name(r.Actor.Key)}
+	if r.ID != "" {
+		c.p = &pending{at: r.At}
+		m.pending[r.ID] = c.p
+		m.sweepPending()
+	}
+	for i := range r.Items {
+		it := &r.Items[i]
+		k := prefixKey(it.Prefix)
+		switch it.Class {
+		case Binding:
+			c.binding(it, k)
+		case Modified:
+			c.add(Global, dimModifies, k, WeightFull, it.Account)
+		default:
+			c.loss(it, k)
+		}
+	}
+}
+
+// loss charges one lost prefix to every ledger that counts it.
+func (c *charging) loss(it *Item, k key) {
+	c.markDown(it, k)
+	account := Scope{ScopeAccount, it.Account}
+	switch it.Class {
+	case OwnersOwn:
+		c.add(account, dimOwner, k, WeightFull, it.Account)
+		if it.Weight > 0 {
+			c.add(Global, dimOwner, k, int64(it.Weight), it.Account)
+		}
+	case AtRest:
+		c.add(account, dimOnDemand, k, WeightFull, it.Account)
+		c.add(Global, dimOnDemand, k, WeightFull, it.Account)
+	case Approved:
+		if g := c.m.grants[c.r.Approval]; g != nil && g.left[k] {
+			delete(g.left, k)
+			g.count--
+		}
+	case InEmergent:
+		c.add(Global, dimEmergency, k, WeightFull, it.Account)
+	default:
+		c.counted(it, k)
+		return
+	}
+	if c.r.WhileOpen && it.Class != InEmergent {
+		c.add(account, dimAllowance, k, WeightFull, it.Account)
+	}
+	c.perNeighbor(it, dimExcused, k)
+}
+
+// counted charges a loss that counts against the limits of everybody.
+func (c *charging) counted(it *Item, k key) {
+	w := int64(it.Weight)
+	actor := c.r.Actor.Scope()
+	c.add(Global, dimLoss, k, w, it.Account)
+	c.add(actor, dimLoss, k, w, it.Account)
+	c.add(Scope{ScopeAccount, it.Account}, dimLoss, k, w, it.Account)
+	c.ops(it, k)
+	for _, s := range it.Services {
+		c.add(Scope{ScopeService, s}, dimLoss, k, w, it.Account)
+	}
+	for _, n := range it.Neighbors {
+		c.add(Scope{ScopeNeighbor, n}, dimLoss, k, w, it.Account)
+	}
+	c.perNeighbor(it, dimState, k)
+}
+
+// ops counts destructive operations and the accounts they touch, per actor.
+func (c *charging) ops(it *Item, k key) {
+	actor := c.r.Actor.Scope()
+	c.add(actor, dimOps, k, WeightFull, it.Account)
+	c.add(actor, dimAccounts, nameKey(c.m.name(it.Account)), WeightFull, it.Account)
+}
+
+func (c *charging) binding(it *Item, k key) {
+	for _, s := range it.Services {
+		k := k.under(s)
+		c.add(Global, dimBindings, k, WeightFull, it.Account)
+		if c.r.Actor.Kind != Owner {
+			c.ops(it, k)
+		}
+	}
+}
+
+// perNeighbor charges the neighbors that lose the prefix, or all in one.
+func (c *charging) perNeighbor(it *Item, d dim, k key) {
+	if len(it.Neighbors) == 0 {
+		c.add(Global, d, k, WeightFull, it.Account)
+	}
+	for _, n := range it.Neighbors {
+		c.add(Scope{ScopeNeighbor, n}, d, k, WeightFull, it.Account)
+	}
+}
+
+func (c *charging) markDown(it *Item, k key) {
+	prev, had := c.m.down[k]
+	seq := uint32(c.r.Seq)
+	c.m.down[k] = downed{it.Class, c.r.WhileOpen, seq, c.actor, c.m.name(it.Account)}
+	if c.p != nil {
+		c.p.downs = append(c.p.downs, undoDown{k, seq, prev, had})
+	}
+}
+
+func (c *charging) add(s Scope, d dim, k key, w int64, account string) {
+	l := c.m.ledger(s, d)
+	if len(l.rings) == 0 {
+		return
+	}
+	l.observe(c.m.denominators(s, d, &c.r.Base))
+	seq := uint32(c.r.Seq)
+	prev, had := l.charge(k, mark{at: c.m.now, weight: w, actor: c.actor, account: c.m.name(account), seq: seq})
+	if c.p != nil {
+		c.p.undo = append(c.p.undo, undo{l, k, seq, prev, had})
+	}
+}
+
+// denominators are what a ledger's shares are of: a count and address space.
+func (m *Model) denominators(s Scope, d dim, b *Baseline) (count, space pair) {
+	of := func(c Count) pair { return pair{int64(c.IPv4), int64(c.IPv6)} }
+	switch {
+	case d == dimAccounts:
+		return pair{0, int64(b.accounts())}, pair{}
+	case d == dimBindings:
+		return pair{0, int64(b.bindings())}, pair{}
+	case d == dimOwner && s.Kind == ScopeGlobal:
+		return of(b.Customer), pair{}
+	}
+	switch s.Kind {
+	case ScopeAccount:
+		return of(b.Accounts[s.Key]), pair{}
+	case ScopeService:
+		return of(b.Services[s.Key]), pair{}
+	case ScopeNeighbor:
+		return of(b.Neighbors[s.Key]), pair{}
+	}
+	return of(b.Customer), of(b.Space)
+}
+
+func (m *Model) applyRelease(id string) {
+	p := m.pending[id]
+	if p == nil {
+		return
+	}
+	for i := len(p.undo) - 1; i >= 0; i-- {
+		u := p.undo[i]
+		u.l.advance(m.now)
+		u.l.uncharge(u.k, u.seq, u.prev, u.had)
+	}
+	for i := len(p.downs) - 1; i >= 0; i-- {
+		u := p.downs[i]
+		if m.down[u.k].seq != u.seq {
+			continue
+		}
+		if u.had {
+			m.down[u.k] = u.prev
+		} else {
+			delete(m.down, u.k)
+		}
+	}
+	delete(m.pending, id)
+}
+
+// sweepPending drops what can no longer be released, now and then.
+func (m *Model) sweepPending() {
+	if m.now-m.swept < hour.Milliseconds()/4 {
+		return
+	}
+	m.swept = m.now
+	for id, p := range m.pending {
+		if m.now-p.at > hour.Milliseconds() {
+			delete(m.pending, id)
+		}
+	}
+}
+
+// gain takes a prefix that is desired again out of the windows that are net of
+// restores, and its loss is no longer explained.
+func (m *Model) gain(k key) {
+	d, ok := m.down[k]
+	if !ok {
+		return // never lost, or gained already: a first load costs one look-up
+	}
+	delete(m.down, k)
+	scopes := []Scope{Global, {ScopeAccount, m.names[d.account]}, {ScopeActor, m.names[d.actor]}}
+	for _, s := range scopes {
+		for d := dimLoss; d <= dimLast; d++ {
+			if l, ok := m.ledgers[ledgerID{s, d}]; ok {
+				l.advance(m.now)
+				l.restore(k)
+			}
+		}
+	}
+	for _, l := range m.shared {
+		l.advance(m.now)
+		l.restore(k)
+	}
+}
+
+func (m *Model) applyTrip(r *Record) {
+	old := m.state(r.Scope)
+	st := scopeState{state: r.To, tripID: r.ID, rule: r.Rule, reason: r.Reason, since: r.At, retrips: old.retrips}
+	if r.From > 0 { // compacted
+		st.since, st.retrips = r.From, int(r.Number)
+	} else if old.state == Recovering {
+		st.retrips++
+	}
+	m.scopes[r.Scope] = st
+	if r.From == 0 {
+		m.trips++
+	}
+}
+
+// applyReset lets a scope recover. What its windows hold has been acknowledged
+// by a person; the reduced budgets count from here.
+func (m *Model) applyReset(r *Record) {
+	st := m.scopes[r.Scope]
+	st.state, st.tripID, st.since, st.until, st.reason = Recovering, r.ID, r.At, r.Until, r.Reason
+	if r.From > 0 { // compacted
+		st.since, st.retrips = r.From, int(r.Number)
+		m.scopes[r.Scope] = st
+		return
+	}
+	m.scopes[r.Scope] = st
+	for id, l := range m.ledgers {
+		if id.scope == r.Scope && id.dim != dimEmergency && id.dim != dimAllowance && id.dim != dimExcused {
+			l.advance(m.now)
+			l.forget()
+		}
+	}
+	delete(m.oversized, r.Scope)
+	for name, p := range m.peaks {
+		if r.Scope == Global || r.Scope == (Scope{ScopeNeighbor, name}) {
+			p.forget()
+		}
+	}
+}
+
+func (m *Model) applyApprove(r *Record) {
+	g := &grant{left: make(map[key]bool, len(r.Items)), count: int(r.Number), from: r.From, until: r.Until}
+	for i := range r.Items {
+		g.left[prefixKey(r.Items[i].Prefix)] = true
+	}
+	m.grants[r.ID] = g
+}
+
+// applyMarks loads one compacted ledger.
+func (m *Model) applyMarks(r *Record) {
+	l := m.ledger(r.Scope, dim(r.Number))
+	for i := range r.Items {
+		it := &r.Items[i]
+		s := it.mark
+		if len(it.Services) == 1 {
+			s.mark.actor = m.name(it.Services[0])
+		}
+		s.mark.account = m.name(it.Account)
+		k := s.key
+		if dim(r.Number) == dimAccounts {
+			k = nameKey(s.mark.account)
+		}
+		l.load(k, s.mark)
+	}
+	l.rebase(r.runs)
+}

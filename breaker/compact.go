@@ -1,0 +1,147 @@
+package breaker
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// A journal is compacted when it has grown to compactFactor times what it was,
+// and is at least compactMin long.
+const (
+	compactFactor = 4
+	compactMin    = 8 << 20
+)
+
+// compact rewrites a journal that has grown too long as the state it leads to.
+func (b *Breaker) compact() error {
+	if b.j.length < compactMin || b.j.length < compactFactor*b.j.base {
+		return nil
+	}
+	old := b.j
+	j, err := createJournal(b.dir, b.m.Compacted())
+	if err != nil {
+		// The old journal is whole: go on with it, and try again later.
+		old.base = old.length
+		return nil
+	}
+	b.j = j
+	_ = old.f.Close() // replaced: nothing in it is needed any more
+	return nil
+}
+
+// Compacted is the state as records: replaying them gives the same state.
+// Proposals that could still be released are no longer: their charges stay.
+func (m *Model) Compacted() []Record {
+	out := []Record{{Kind: RecordStart, Number: m.trips}}
+	for _, id := range slices.SortedFunc(maps.Keys(m.ledgers), compareLedgers) {
+		out = append(out, m.compactLedger(id)...)
+	}
+	out = append(out, m.compactDown()...)
+	for _, name := range sortedKeys(m.peaks) {
+		out = append(out, m.peaks[name].records(name)...)
+	}
+	for _, id := range sortedKeys(m.grants) {
+		g := m.grants[id]
+		r := Record{Kind: RecordApprove, ID: id, Number: int64(g.count), From: g.from, Until: g.until}
+		for k := range g.left {
+			r.Items = append(r.Items, Item{Prefix: k.prefix()})
+		}
+		if m.now <= g.until && g.count > 0 {
+			out = append(out, r)
+		}
+	}
+	for _, s := range slices.SortedFunc(maps.Keys(m.oversized), compareScopesInt) {
+		out = append(out, Record{Kind: RecordOversize, Scope: s, At: m.oversized[s]})
+	}
+	for _, s := range slices.SortedFunc(maps.Keys(m.scopes), compareScopesInt) {
+		st := m.scopes[s]
+		r := Record{Kind: RecordTrip, ID: st.tripID, Scope: s, To: st.state, Rule: st.rule, Reason: st.reason,
+			From: max(1, st.since), Until: st.until, Number: int64(st.retrips)}
+		if m.state(s).state == Closed {
+			continue
+		}
+		if st.state == Recovering {
+			r.Kind = RecordReset
+		}
+		out = append(out, r)
+	}
+	for i := range out {
+		out[i].Seq = m.seq
+		if out[i].At == 0 {
+			out[i].At = m.now
+		}
+	}
+	// Replaying may not move time before the older records have been applied.
+	slices.SortStableFunc(out[1:], func(a, b Record) int { return cmp.Compare(a.At, b.At) })
+	out[0].At = out[min(1, len(out)-1)].At
+	return out
+}
+
+func compareScopesInt(a, b Scope) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
+}
+
+func compareLedgers(a, b ledgerID) int {
+	return cmp.Or(compareScopesInt(a.scope, b.scope), cmp.Compare(a.dim, b.dim))
+}
+
+func (m *Model) compactLedger(id ledgerID) []Record {
+	l := m.ledgers[id]
+	l.advance(m.now)
+	r := Record{Kind: RecordMark, Scope: id.scope, Number: int64(id.dim), runs: l.runs()}
+	for k := range l.marks {
+		if mk, ok := l.known(k); ok {
+			r.Items = append(r.Items, Item{Account: m.names[mk.account], Services: []string{m.names[mk.actor]}, mark: stored{k, mk}})
+		}
+	}
+	slices.SortFunc(r.Items, func(a, b Item) int { return compareKeys(a.mark.key, b.mark.key) })
+	if len(r.Items)+len(r.runs) == 0 {
+		return nil
+	}
+	return []Record{r}
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(cmp.Compare(a.meta, b.meta), cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo))
+}
+
+// compactDown groups what is down by who took it down.
+func (m *Model) compactDown() []Record {
+	type group struct {
+		actor     uint32
+		whileOpen bool
+	}
+	by := map[group]*Record{}
+	for k, d := range m.down {
+		g := group{d.actor, d.whileOpen}
+		r := by[g]
+		if r == nil {
+			r = &Record{Kind: RecordDown, Actor: Actor{Key: m.names[d.actor]}, WhileOpen: d.whileOpen}
+			by[g] = r
+		}
+		r.Items = append(r.Items, Item{Prefix: k.prefix(), Account: m.names[d.account], Class: d.class})
+	}
+	var out []Record
+	for _, r := range by {
+		slices.SortFunc(r.Items, func(a, b Item) int { return compareKeys(prefixKey(a.Prefix), prefixKey(b.Prefix)) })
+		out = append(out, *r)
+	}
+	slices.SortFunc(out, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(a.Actor.Key, b.Actor.Key), cmp.Compare(flag(a.WhileOpen), flag(b.WhileOpen)))
+	})
+	return out
+}
+
+// records are the maxima that are still in the window, one record a minute.
+func (p *peak) records(name string) []Record {
+	var out []Record
+	for b := max(0, p.head-buckets); b <= p.head; b++ {
+		for side, f := range [3]Family{IPv4, IPv6, 0} {
+			if n := p.max[slot(b)][side]; n > 0 {
+				out = append(out, Record{Kind: RecordPeak, Scope: Scope{ScopeNeighbor, name}, At: b * peakWidth, From: int64(f), Number: n})
+			}
+		}
+	}
+	return out
+}

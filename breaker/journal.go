@@ -1,0 +1,229 @@
+package breaker
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The journal is one file: a header of 64 bytes, rewritten in place, and
+// records that are only ever appended. The header says how long the records
+// are and what their checksums add up to; every record's checksum covers the
+// one before it. So a cut at any place, a flipped bit and a lost record are all
+// seen. One fsync makes an append durable.
+//
+//	header: magic[16] length:u64 chain:u32 count:u64 zero[24] crc:u32
+//	record: size:u32 chain:u32 bytes[size]
+
+const (
+	journalName = "losses.journal"
+	headerSize  = 64
+	frameSize   = 8
+	maxRecord   = 256 << 20
+)
+
+var (
+	journalMagic = [16]byte{'h', 'o', 'l', 'd', 'f', 'a', 's', 't', ' ', 'l', 'o', 's', 's', 'e', 's', 1}
+	castagnoli   = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// errDamaged is wrapped by every way a journal can be unreadable.
+var errDamaged = errors.New("journal damaged")
+
+// journal is the open file and where its end is.
+type journal struct {
+	f      *os.File
+	length int64 // of the records, without the header
+	chain  uint32
+	count  uint64
+	base   int64 // length after the last compaction
+	buf    []byte
+}
+
+func encodeHeader(length int64, chain uint32, count uint64) []byte {
+	h := make([]byte, headerSize)
+	copy(h, journalMagic[:])
+	binary.BigEndian.PutUint64(h[16:], uint64(length))
+	binary.BigEndian.PutUint32(h[24:], chain)
+	binary.BigEndian.PutUint64(h[28:], count)
+	binary.BigEndian.PutUint32(h[60:], crc32.Checksum(h[:60], castagnoli))
+	return h
+}
+
+// scanJournal reads a whole journal and hands its records to apply. Whatever
+// is wrong with it is an error that wraps errDamaged.
+func scanJournal(data []byte, apply func(*Record)) (*journal, error) {
+	if len(data) < headerSize || !bytes.Equal(data[:16], journalMagic[:]) {
+		return nil, fmt.Errorf("%w: it has no header", errDamaged)
+	}
+	h := data[:headerSize]
+	if !bytes.Equal(h, encodeHeader(int64(binary.BigEndian.Uint64(h[16:])), binary.BigEndian.Uint32(h[24:]), binary.BigEndian.Uint64(h[28:]))) {
+		return nil, fmt.Errorf("%w: the header's checksum is wrong", errDamaged)
+	}
+	length, body := binary.BigEndian.Uint64(h[16:]), data[headerSize:]
+	if length > uint64(len(body)) {
+		return nil, fmt.Errorf("%w: it is cut, %d of %d bytes are left", errDamaged, len(body), length)
+	}
+	j := &journal{}
+	seen := map[string]string{}
+	for len(body) > 0 {
+		// Behind the header's length stands at most what a crash kept from
+		// being counted: whole records are taken, anything else is damage.
+		size, chain, ok := readFrame(body)
+		if !ok || crc32.Update(j.chain, castagnoli, body[frameSize:frameSize+size]) != chain {
+			return nil, fmt.Errorf("%w: record %d at byte %d is torn or changed", errDamaged, j.count+1, headerSize+j.length)
+		}
+		r, err := decodeRecord(body[frameSize:frameSize+size], seen)
+		if err != nil {
+			return nil, fmt.Errorf("%w: record %d at byte %d: %w", errDamaged, j.count+1, headerSize+j.length, err)
+		}
+		apply(&r)
+		j.chain, j.count, j.length = chain, j.count+1, j.length+int64(frameSize+size)
+		body = body[frameSize+size:]
+		if j.length == int64(length) && (j.chain != binary.BigEndian.Uint32(h[24:]) || j.count != binary.BigEndian.Uint64(h[28:])) {
+			return nil, fmt.Errorf("%w: its records are not those the header counts", errDamaged)
+		}
+	}
+	if j.count == 0 {
+		return nil, fmt.Errorf("%w: it has no records", errDamaged)
+	}
+	return j, nil
+}
+
+// readFrame returns the size and checksum of the record at the start of b, if
+// b holds all of it.
+func readFrame(b []byte) (size int, chain uint32, ok bool) {
+	if len(b) < frameSize {
+		return 0, 0, false
+	}
+	n := binary.BigEndian.Uint32(b)
+	if n > maxRecord || int(n) > len(b)-frameSize {
+		return 0, 0, false
+	}
+	return int(n), binary.BigEndian.Uint32(b[4:]), true
+}
+
+// frame appends records to buf as the journal holds them.
+func (j *journal) frame(buf []byte, records []Record) ([]byte, uint32) {
+	chain := j.chain
+	for i := range records {
+		start := len(buf)
+		buf = append(buf, make([]byte, frameSize)...)
+		buf = appendRecord(buf, &records[i])
+		body := buf[start+frameSize:]
+		chain = crc32.Update(chain, castagnoli, body)
+		binary.BigEndian.PutUint32(buf[start:], uint32(len(body)))
+		binary.BigEndian.PutUint32(buf[start+4:], chain)
+	}
+	return buf, chain
+}
+
+// append writes records and, if sync is set, waits until they are on disk. After
+// an error the file is as before, or the next append repairs it.
+func (j *journal) append(records []Record, sync bool) error {
+	buf, chain := j.frame(j.buf[:0], records)
+	j.buf = buf[:0]
+	if _, err := j.f.WriteAt(buf, headerSize+j.length); err != nil {
+		return errors.Join(fmt.Errorf("journal: write: %w", err), j.f.Truncate(headerSize+j.length))
+	}
+	length, count := j.length+int64(len(buf)), j.count+uint64(len(records))
+	if _, err := j.f.WriteAt(encodeHeader(length, chain, count), 0); err != nil {
+		return fmt.Errorf("journal: write header: %w", err)
+	}
+	j.length, j.chain, j.count = length, chain, count
+	if !sync {
+		return nil
+	}
+	if err := j.f.Sync(); err != nil {
+		return fmt.Errorf("journal: fsync: %w", err)
+	}
+	return nil
+}
+
+// createJournal writes a new journal of these records in one step: nobody ever
+// sees half of it.
+func createJournal(dir string, records []Record) (*journal, error) {
+	path := filepath.Join(dir, journalName)
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("journal: create: %w", err)
+	}
+	j := &journal{f: f}
+	if err := errors.Join(lock(f), j.append(records, true), os.Rename(tmp, path), syncDir(dir)); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: create: %w", err), f.Close())
+	}
+	j.base = j.length
+	return j, nil
+}
+
+// openJournal reads the journal in dir and keeps it open for appending.
+func openJournal(dir string, apply func(*Record)) (*journal, error) {
+	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: it is missing", errDamaged)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	if err := lock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", errDamaged, err), f.Close())
+	}
+	j, err := scanJournal(data, apply)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	j.f, j.base = f, j.length
+	return j, nil
+}
+
+// errBusy means that another process has the journal open.
+var errBusy = errors.New("another process has the journal open")
+
+// lock keeps a second process out. The kernel drops it with the process.
+func lock(f *os.File) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("breaker: %w: %w", errBusy, err)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// ReadJournal hands every record of the journal in dir to fn, oldest first. It
+// changes nothing and may run beside a daemon.
+func ReadJournal(dir string, fn func(Record) error) error {
+	data, err := os.ReadFile(filepath.Join(dir, journalName))
+	if err != nil {
+		return fmt.Errorf("breaker: read journal: %w", err)
+	}
+	var failed error
+	_, err = scanJournal(data, func(r *Record) {
+		if failed == nil {
+			failed = fn(*r)
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return fmt.Errorf("breaker: read journal: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,263 @@
+package breaker
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// dim is what a ledger of a scope counts.
+type dim uint8
+
+// Dimensions. Numbers are on disk: append, never renumber.
+const (
+	dimLoss      dim = 1
+	dimOwner     dim = 2 // global: owners' own, long windows; account: the free budget
+	dimAccounts  dim = 3 // distinct accounts
+	dimBindings  dim = 4
+	dimModifies  dim = 5
+	dimOnDemand  dim = 6
+	dimEmergency dim = 7
+	dimAllowance dim = 8 // owners' withdrawals while the global scope is open
+	dimExcused   dim = 9 // lowers the trailing maximum of the state floor
+	dimState     dim = 10
+	dimOps       dim = 11
+	dimLast          = dimOps
+)
+
+type ledgerID struct {
+	scope Scope
+	dim   dim
+}
+
+// scopeState is one scope that is not closed.
+type scopeState struct {
+	state   State
+	tripID  string
+	rule    string
+	reason  string
+	since   int64
+	until   int64 // of Recovering
+	retrips int
+}
+
+// downed is a prefix that is down by an admitted loss.
+type downed struct {
+	class     Class
+	whileOpen bool
+	seq       uint32
+	actor     uint32
+	account   uint32
+}
+
+// pending is an admitted proposal that may still be released.
+type pending struct {
+	at    int64
+	undo  []undo
+	downs []undoDown
+}
+
+type undo struct {
+	l    *ledger
+	k    key
+	seq  uint32
+	prev mark
+	had  bool
+}
+
+type undoDown struct {
+	k    key
+	seq  uint32
+	prev downed
+	had  bool
+}
+
+// Model is the whole state of the breaker. It reads no clock and no file: Step
+// decides on an event and gives the records that must be on disk before the
+// decision may take effect; Replay applies such records again. The zero Model
+// refuses everything.
+type Model struct {
+	limits    Limits
+	ready     bool
+	now       int64 // ms, the largest time seen
+	seq       uint64
+	trips     int64
+	scopes    map[Scope]scopeState
+	ledgers   map[ledgerID]*ledger
+	shared    []*ledger // of services and neighbors, which a gain looks through
+	peaks     map[string]*peak
+	down      map[key]downed
+	pending   map[string]*pending
+	swept     int64
+	grants    map[string]*grant
+	oversized map[Scope]int64
+	names     []string
+	ids       map[string]uint32
+	out       []Record
+}
+
+// NewModel is a closed breaker without history.
+func NewModel(l Limits) *Model {
+	return &Model{
+		limits:    l,
+		ready:     true,
+		scopes:    map[Scope]scopeState{},
+		ledgers:   map[ledgerID]*ledger{},
+		peaks:     map[string]*peak{},
+		down:      map[key]downed{},
+		pending:   map[string]*pending{},
+		grants:    map[string]*grant{},
+		oversized: map[Scope]int64{},
+		ids:       map[string]uint32{},
+	}
+}
+
+// clock moves the model's time forward. A clock that jumps back refreshes no
+// budget: time stands until it is caught up with.
+func (m *Model) clock(at time.Time) { m.tick(at.UnixMilli()) }
+
+func (m *Model) tick(at int64) { m.now = max(m.now, at) }
+
+// name interns a name, so that marks hold no pointers.
+func (m *Model) name(s string) uint32 {
+	if id, ok := m.ids[s]; ok {
+		return id
+	}
+	id := uint32(len(m.names))
+	m.names = append(m.names, s)
+	m.ids[s] = id
+	return id
+}
+
+// ledger returns the ledger of a scope and dimension, moved to now.
+func (m *Model) ledger(s Scope, d dim) *ledger {
+	id := ledgerID{s, d}
+	l, ok := m.ledgers[id]
+	if !ok {
+		l = m.open(id)
+		m.ledgers[id] = l
+		if s.Kind == ScopeService || s.Kind == ScopeNeighbor {
+			m.shared = append(m.shared, l)
+		}
+	}
+	l.advance(m.now)
+	return l
+}
+
+// open makes an empty ledger with the windows of its scope and dimension.
+func (m *Model) open(id ledgerID) *ledger {
+	lim := &m.limits
+	switch id.dim {
+	case dimLoss:
+		return newLedger(map[ScopeKind][]Rung{
+			ScopeGlobal: lim.Ladder, ScopeActor: lim.Actor, ScopeAccount: lim.Account,
+			ScopeService: lim.Service, ScopeNeighbor: lim.Neighbor,
+		}[id.scope.Kind])
+	case dimOps:
+		return newLedger(lim.Ops)
+	case dimAccounts:
+		return newLedger(lim.Accounts)
+	case dimOwner:
+		if id.scope.Kind == ScopeAccount {
+			// The second window says how much of the global ones is this owner's.
+			return newLedger(lim.Owner, lim.longRungs())
+		}
+		return newLedger(lim.longRungs())
+	case dimBindings:
+		return newLedger(lim.Bindings)
+	case dimModifies:
+		return newLedger(lim.Modifies)
+	case dimOnDemand:
+		rungs := slices.Clone(lim.OnDemand)
+		if id.scope.Kind == ScopeGlobal {
+			for i := range rungs {
+				rungs[i].Total *= max(1, lim.OnDemandGlobal)
+			}
+		}
+		return newLedger(rungs)
+	case dimEmergency:
+		return newLedger([]Rung{{Name: "breaker.emergency", Span: hour, Total: lim.EmergencyHour, Unit: Routes}})
+	case dimAllowance:
+		return newLedger([]Rung{{Name: "breaker.allowance", Span: hour, Total: lim.OwnerWhileOpen, Unit: Routes}})
+	case dimExcused, dimState:
+		return newLedger([]Rung{{Name: "breaker.state", Span: hour, Net: true, Unit: Routes}})
+	}
+	return newLedger()
+}
+
+// longRungs are the global windows that owners' own withdrawals count in.
+func (l *Limits) longRungs() []Rung {
+	var long []Rung
+	for _, r := range l.Ladder {
+		if r.Unit == Prefixes && l.LongWindow > 0 && r.Span >= l.LongWindow {
+			long = append(long, r)
+		}
+	}
+	return long
+}
+
+// state is the state of one scope now. Recovery ends with its time.
+func (m *Model) state(s Scope) scopeState {
+	if !m.ready {
+		return scopeState{state: Open, rule: "breaker.uninitialised", reason: "the breaker has no state: it holds"}
+	}
+	st, ok := m.scopes[s]
+	if !ok || st.state == Recovering && m.now >= st.until {
+		return scopeState{state: Closed}
+	}
+	return st
+}
+
+// Status lists the scopes that are not closed, strictest first, and always the
+// global one.
+func (m *Model) Status() []ScopeStatus {
+	list := []ScopeStatus{m.status(Global)}
+	for s := range m.scopes {
+		if s != Global && m.state(s).state != Closed {
+			list = append(list, m.status(s))
+		}
+	}
+	slices.SortFunc(list, func(a, b ScopeStatus) int {
+		if d := b.State.strictness() - a.State.strictness(); d != 0 {
+			return d
+		}
+		if (a.Scope == Global) != (b.Scope == Global) {
+			return map[bool]int{true: -1, false: 1}[a.Scope == Global]
+		}
+		return compareScopes(a.Scope, b.Scope)
+	})
+	return list
+}
+
+func compareScopes(a, b Scope) int {
+	if a.Kind != b.Kind {
+		return map[bool]int{true: -1, false: 1}[a.Kind < b.Kind]
+	}
+	return map[bool]int{true: -1, false: 1}[a.Key < b.Key]
+}
+
+func (m *Model) status(s Scope) ScopeStatus {
+	st := m.state(s)
+	out := ScopeStatus{Scope: s, State: st.state, TripID: st.tripID, Reason: st.reason}
+	if st.since > 0 {
+		out.Since = time.UnixMilli(st.since).UTC()
+	}
+	return out
+}
+
+// emit applies a record and hands it on to be made durable.
+func (m *Model) emit(r Record) {
+	m.seq++
+	r.Seq, r.At = m.seq, m.now
+	m.apply(&r)
+	m.out = append(m.out, r)
+}
+
+// trip opens or locks a scope. A scope that is already as strict keeps its trip.
+func (m *Model) trip(s Scope, to State, rule, reason string, by Actor) string {
+	if st := m.state(s); st.state != Closed && st.state != Recovering && !to.Stricter(st.state) {
+		return st.tripID
+	}
+	m.emit(Record{Kind: RecordTrip, ID: fmt.Sprintf("trip-%d", m.trips+1), Scope: s, To: to, Rule: rule, Reason: reason, Actor: by})
+	return m.scopes[s].tripID
+}

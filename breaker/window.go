@@ -1,0 +1,371 @@
+package breaker
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"net/netip"
+)
+
+// buckets is how many parts a window has. One more is kept, the one that the
+// window's start falls into, so that an edge errs towards open.
+const buckets = 60
+
+// key is what is counted once per window: a prefix, or a prefix under a
+// service, or a name. It holds no pointers, so that a million of them are
+// nothing to the garbage collector.
+type key struct {
+	hi, lo uint64
+	meta   uint64 // family << 8 | bits, and a service's hash in the upper half
+}
+
+func prefixKey(p netip.Prefix) key {
+	a := p.Addr().As16()
+	return key{
+		hi:   binary.BigEndian.Uint64(a[:8]),
+		lo:   binary.BigEndian.Uint64(a[8:]),
+		meta: uint64(FamilyOf(p))<<8 | uint64(p.Bits()),
+	}
+}
+
+// prefix is the inverse of prefixKey; the tag is dropped.
+func (k key) prefix() netip.Prefix {
+	var a [16]byte
+	binary.BigEndian.PutUint64(a[:8], k.hi)
+	binary.BigEndian.PutUint64(a[8:], k.lo)
+	addr := netip.AddrFrom16(a)
+	if k.family() == IPv4 {
+		addr = addr.Unmap()
+	}
+	return netip.PrefixFrom(addr, k.bits())
+}
+
+func (k key) family() Family { return Family(k.meta >> 8) }
+func (k key) bits() int      { return int(k.meta & 0xff) }
+
+// under tells the same prefix under two services apart.
+func (k key) under(service string) key {
+	h := fnv.New32a()
+	h.Write([]byte(service))
+	k.meta |= uint64(h.Sum32()) << 32
+	return k
+}
+
+// nameKey counts a name, e.g. an account, in no family.
+func nameKey(id uint32) key { return key{lo: uint64(id)} }
+
+// units is what a rung counts for one key, in thousandths.
+func (u Unit) units(k key, weight int64) int64 {
+	switch u {
+	case Routes:
+		return WeightFull
+	case Space:
+		return spaceOf(k) * weight
+	}
+	return weight
+}
+
+// spaceOf is the size of a prefix in /24s or /48s, never under one.
+func spaceOf(k key) int64 {
+	whole := 24
+	if k.family() == IPv6 {
+		whole = 48
+	}
+	return int64(1) << max(0, whole-k.bits())
+}
+
+// pair counts both families: index 0 is IPv4, 1 is IPv6 and everything that is
+// in no family.
+type pair [2]int64
+
+func (k key) side() int {
+	if k.family() == IPv4 {
+		return 0
+	}
+	return 1
+}
+
+func (p pair) total() int64 { return p[0] + p[1] }
+
+// ring is one rung's window: what was counted per bucket, and what was
+// advertised at the end of each bucket.
+type ring struct {
+	rung  Rung
+	width int64 // of a bucket, ms
+	head  int64 // number of the newest bucket
+	n     [buckets + 1]pair
+	sum   pair
+	base  [buckets + 1]pair // zero is not known
+}
+
+func newRing(r Rung) *ring { return &ring{rung: r, width: max(1, r.Span.Milliseconds()/buckets)} }
+
+func slot(bucket int64) int { return int(bucket % (buckets + 1)) }
+
+// advance moves the window to now. Time never runs back here.
+func (w *ring) advance(now int64) {
+	b := now / w.width
+	if b <= w.head {
+		return
+	}
+	last := w.base[slot(w.head)]
+	for i := max(w.head+1, b-buckets); i <= b; i++ {
+		s := slot(i)
+		w.sum[0] -= w.n[s][0]
+		w.sum[1] -= w.n[s][1]
+		w.n[s] = pair{}
+		w.base[s] = last
+	}
+	w.head = b
+}
+
+// holds reports whether a time is still in the window.
+func (w *ring) holds(at int64) bool {
+	b := at / w.width
+	return b <= w.head && b >= w.head-buckets
+}
+
+func (w *ring) put(at int64, side int, units int64) {
+	w.n[slot(at/w.width)][side] += units
+	w.sum[side] += units
+}
+
+// frozen is the denominator: what was advertised when the window began. A
+// window older than what is known is judged on the most that is known of it,
+// because a first load is no growth.
+func (w *ring) frozen(current pair) pair {
+	if f := w.base[slot(w.head-buckets)]; f.total() > 0 {
+		return f
+	}
+	for i := w.head - buckets + 1; i <= w.head; i++ {
+		if f := w.base[slot(i)]; f.total() > 0 {
+			return pair{max(f[0], current[0]), max(f[1], current[1])}
+		}
+	}
+	return current
+}
+
+// room is the time until the oldest counted bucket leaves the window, in ms.
+func (w *ring) room(now int64) int64 {
+	for b := max(0, w.head-buckets); b <= w.head; b++ {
+		if w.n[slot(b)].total() > 0 {
+			return max(0, (b+buckets+1)*w.width-now)
+		}
+	}
+	return 0
+}
+
+// mark is the last time one key was counted.
+type mark struct {
+	at       int64
+	weight   int64
+	actor    uint32
+	account  uint32
+	seq      uint32 // of the record that charged it
+	restored bool
+}
+
+// ledger counts distinct keys over several windows. It keeps one mark per key
+// and one number per bucket, whatever the number of events.
+type ledger struct {
+	rings []*ring
+	marks map[key]mark
+	swept int // marks left by the last sweep
+}
+
+func newLedger(rungs ...[]Rung) *ledger {
+	l := &ledger{marks: map[key]mark{}}
+	for _, list := range rungs {
+		for _, r := range list {
+			l.rings = append(l.rings, newRing(r))
+		}
+	}
+	return l
+}
+
+func (l *ledger) advance(now int64) {
+	for _, w := range l.rings {
+		w.advance(now)
+	}
+}
+
+// known returns the mark of k if any window still holds it.
+func (l *ledger) known(k key) (mark, bool) {
+	m, ok := l.marks[k]
+	if !ok {
+		return mark{}, false
+	}
+	for _, w := range l.rings {
+		if w.holds(m.at) {
+			return m, true
+		}
+	}
+	return mark{}, false
+}
+
+// counted is what m contributes to w now.
+func (w *ring) counted(k key, m mark, ok bool) int64 {
+	if !ok || !w.holds(m.at) || w.rung.Net && m.restored {
+		return 0
+	}
+	return w.rung.Unit.units(k, m.weight)
+}
+
+// asks adds to each of sums what charging k would add to each window.
+func (l *ledger) asks(k key, weight int64, sums []pair) {
+	m, ok := l.known(k)
+	if ok {
+		weight = max(weight, m.weight)
+	}
+	for i, w := range l.rings {
+		sums[i][k.side()] += w.rung.Unit.units(k, weight) - w.counted(k, m, ok)
+	}
+}
+
+// charge counts k at n.at, now, and returns the mark it replaced. A key is in a window
+// once, at its last time.
+func (l *ledger) charge(k key, n mark) (mark, bool) {
+	l.sweep()
+	m, ok := l.known(k)
+	if ok {
+		n.weight = max(n.weight, m.weight)
+	}
+	l.replace(k, m, ok, n)
+	return m, ok
+}
+
+func (l *ledger) replace(k key, old mark, had bool, n mark) {
+	for _, w := range l.rings {
+		if u := w.counted(k, old, had); u != 0 {
+			w.put(old.at, k.side(), -u)
+		}
+		if u := w.counted(k, n, true); u != 0 {
+			w.put(n.at, k.side(), u)
+		}
+	}
+	l.marks[k] = n
+}
+
+// uncharge takes back the charge of k made by one record, putting back the mark
+// it had replaced. A later charge of the same key stays.
+func (l *ledger) uncharge(k key, seq uint32, prev mark, had bool) {
+	m, ok := l.known(k)
+	if !ok || m.seq != seq {
+		return
+	}
+	for _, w := range l.rings {
+		if u := w.counted(k, m, true); u != 0 {
+			w.put(m.at, k.side(), -u)
+		}
+		if u := w.counted(k, prev, had); u != 0 {
+			w.put(prev.at, k.side(), u)
+		}
+	}
+	if had {
+		l.marks[k] = prev
+		return
+	}
+	delete(l.marks, k)
+}
+
+// restore takes k out of the windows that are net of restores.
+func (l *ledger) restore(k key) {
+	m, ok := l.known(k)
+	if !ok || m.restored {
+		return
+	}
+	n := m
+	n.restored = true
+	l.replace(k, m, true, n)
+}
+
+// observe notes what is advertised now, the denominator of later windows.
+// Nothing advertised is nothing known: a first load begins there.
+func (l *ledger) observe(count, space pair) {
+	for _, w := range l.rings {
+		c := count
+		if w.rung.Unit == Space {
+			c = space
+		}
+		if c.total() > 0 {
+			w.base[slot(w.head)] = c
+		}
+	}
+}
+
+// forget empties the windows: a person has acknowledged what they held.
+func (l *ledger) forget() {
+	clear(l.marks)
+	for _, w := range l.rings {
+		w.n, w.sum = [buckets + 1]pair{}, pair{}
+	}
+}
+
+// sweep drops marks that no window holds, each time their number has doubled.
+func (l *ledger) sweep() {
+	if len(l.marks) < 64 || len(l.marks) < 2*l.swept {
+		return
+	}
+	for k := range l.marks {
+		if _, ok := l.known(k); !ok {
+			delete(l.marks, k)
+		}
+	}
+	l.swept = len(l.marks)
+}
+
+// load counts a mark read back from the journal.
+func (l *ledger) load(k key, m mark) {
+	for _, w := range l.rings {
+		if u := w.counted(k, m, true); u != 0 {
+			w.put(m.at, k.side(), u)
+		}
+	}
+	l.marks[k] = m
+}
+
+// share is who counted how much in one window.
+type share struct{ actor, account map[uint32]int64 }
+
+// shares tallies a window. It reads every mark, and is used only to explain.
+func (l *ledger) shares(w *ring) share {
+	s := share{map[uint32]int64{}, map[uint32]int64{}}
+	for k, m := range l.marks {
+		if u := w.counted(k, m, true); u != 0 {
+			s.actor[m.actor] += u
+			s.account[m.account] += u
+		}
+	}
+	return s
+}
+
+// rebase loads the denominators of a compacted ledger.
+func (l *ledger) rebase(runs []run) {
+	for i, u := range runs {
+		if u.ring < 0 || u.ring >= len(l.rings) {
+			continue
+		}
+		w := l.rings[u.ring]
+		end := w.head
+		if i+1 < len(runs) && runs[i+1].ring == u.ring {
+			end = min(end, runs[i+1].from-1)
+		}
+		for b := max(0, u.from, w.head-buckets); b <= end; b++ {
+			w.base[slot(b)] = u.base
+		}
+	}
+}
+
+// runs are the denominators of a ledger, to be compacted.
+func (l *ledger) runs() []run {
+	var runs []run
+	for i, w := range l.rings {
+		var last pair
+		for b := max(0, w.head-buckets); b <= w.head; b++ {
+			if c := w.base[slot(b)]; c != last {
+				runs = append(runs, run{i, b, c})
+				last = c
+			}
+		}
+	}
+	return runs
+}
