@@ -24,6 +24,11 @@ func Build(state addressing.State, network NetworkPart, environment string, at t
 	return new(Builder).Build(state, network, environment, at)
 }
 
+// BuildOver is Build on the shoulders of a snapshot that is known already.
+func BuildOver(base *Snapshot, state addressing.State, network NetworkPart, environment string, at time.Time, limits Limits) (*Snapshot, error) {
+	return NewBuilder(base, limits).Build(state, network, environment, at)
+}
+
 // Builder builds one snapshot after another and shares with the one before
 // every account that did not change: the part in memory, its hash and its
 // counts. The zero Builder is ready. It is not safe for concurrent use.
@@ -31,6 +36,10 @@ type Builder struct {
 	Limits Limits // zero means DefaultLimits
 	last   *Snapshot
 }
+
+// NewBuilder returns a Builder that starts from a snapshot that is known
+// already; base may be nil.
+func NewBuilder(base *Snapshot, limits Limits) *Builder { return &Builder{Limits: limits, last: base} }
 
 // Build is like the function Build, on the shoulders of the last snapshot.
 func (b *Builder) Build(state addressing.State, network NetworkPart, environment string, at time.Time) (*Snapshot, error) {

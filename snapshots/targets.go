@@ -218,3 +218,6 @@ func optional(v *uint32) int64 {
 	}
 	return int64(*v)
 }
+
+// DownSites are the sites that a negative intent of the snapshot takes down.
+func (s *Snapshot) DownSites() map[string]bool { return downSites(s.Network.Negative) }

@@ -32,6 +32,21 @@ type Change struct {
 	After       *snapshots.Route       `json:"after,omitempty"`
 	Service     string                 `json:"service,omitempty"` // of a Bind or Unbind
 	Loses       bool                   `json:"loses"`             // reachability is or can be lost (DESIGN section 4, Loss)
+	// Covered says of a withdrawal that a less specific route of the same
+	// account and service stays advertised: it weighs less.
+	Covered bool `json:"covered,omitempty"`
+	// Set and By name the admitted ChangeSet that explains a loss, and in
+	// whose capacity it was made; empty if none does (see Explain).
+	Set string               `json:"change_set,omitempty"`
+	By  addressing.ActorKind `json:"by,omitempty"`
+}
+
+// NetworkChange is one difference in the network part.
+type NetworkChange struct {
+	Kind  Kind   `json:"kind"`  // Advertise: added, Withdraw: removed, Modify
+	What  string `json:"what"`  // "neighbor", "site", "service", "asn" or "negative_intent"
+	Name  string `json:"name"`  // of the neighbor, site, service or intent
+	Loses bool   `json:"loses"` // every route of a neighbor is or can be lost there
 }
 
 // Count is advertised routes before and after, for one family.
@@ -45,6 +60,7 @@ type Count struct {
 
 // Impact counts a plan's changes. The outer key is an account id or a neighbor
 // name; Total and Customer are over all accounts and over customer accounts.
+// Account holds the accounts that the plan touches only.
 type Impact struct {
 	Total    map[addressing.Family]Count            `json:"total"`
 	Customer map[addressing.Family]Count            `json:"customer"`
@@ -66,7 +82,38 @@ type Plan struct {
 	Admitted    []string           `json:"admitted"` // ids of the ChangeSets it carries, admitted by the gate
 	Actors      []addressing.Actor `json:"actors"`
 	Changes     []Change           `json:"changes"`
+	Network     []NetworkChange    `json:"network,omitempty"`
 	Impact      Impact             `json:"impact"`
+
+	from, to *snapshots.Snapshot
+}
+
+// Snapshots are the two sides of the plan; the first is nil on a first load,
+// both are nil in a Plan that did not come from Diff.
+func (p Plan) Snapshots() (from, to *snapshots.Snapshot) { return p.from, p.to }
+
+// Empty reports whether the plan changes nothing that a neighbor, a service or
+// a limit could notice. The snapshots may still differ, in a description say.
+func (p Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Network) == 0 }
+
+// Losses are the changes that lose or can lose reachability, one per prefix.
+func (p Plan) Losses() []Change {
+	var out []Change
+	for _, c := range p.Changes {
+		if c.Loses {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Growth is the number of routes that the plan advertises anew.
+func (p Plan) Growth() int {
+	n := 0
+	for _, c := range p.Impact.Total {
+		n += c.Advertise
+	}
+	return n
 }
 
 // Origin says where a plan comes from; it decides the lane.

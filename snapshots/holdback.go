@@ -1,0 +1,103 @@
+package snapshots
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+)
+
+// HoldBack is next with the prefixes that hold names left as active has them:
+// their records, and what took them down. Everything else of next stands.
+// It is how a plan goes on without the part of it that was refused.
+func HoldBack(active, next *Snapshot, hold func(account string, cidr netip.Prefix) bool) (*Snapshot, error) {
+	draft := &Snapshot{Environment: next.Environment, Network: next.Network}
+	kept := map[string]bool{}
+	for i := range next.Accounts {
+		p := &next.Accounts[i]
+		was, _ := active.Account(p.Account)
+		kept[p.Account] = true
+		draft.Accounts = append(draft.Accounts, holdPart(was, p, hold))
+	}
+	for i := range active.Accounts {
+		was := &active.Accounts[i]
+		if kept[was.Account] || len(heldRecords(was, hold)) == 0 {
+			continue
+		}
+		empty := &AccountPart{Account: was.Account, Name: was.Name, Kind: was.Kind}
+		draft.Accounts = append(draft.Accounts, holdPart(was, empty, hold))
+	}
+	slices.SortFunc(draft.Accounts, func(a, b AccountPart) int { return compareString(a.Account, b.Account) })
+	draft.Network.Services = olderServices(active, next, draft)
+	return sealOver(draft, next, Expect{Environment: next.Environment})
+}
+
+// heldRecords are the CIDRs of active's records that hold a held route.
+func heldRecords(was *AccountPart, hold func(string, netip.Prefix) bool) map[netip.Prefix]*PrefixRecord {
+	out := map[netip.Prefix]*PrefixRecord{}
+	if was == nil {
+		return out
+	}
+	for i := range was.Prefixes {
+		rec := &was.Prefixes[i]
+		if slices.ContainsFunc(rec.BGP, func(b BGPRecord) bool { return hold(was.Account, b.CIDR) }) {
+			out[rec.CIDR] = rec
+		}
+	}
+	return out
+}
+
+func holdPart(was, p *AccountPart, hold func(string, netip.Prefix) bool) AccountPart {
+	held := heldRecords(was, hold)
+	if len(held) == 0 {
+		return *p
+	}
+	out := *p
+	out.Prefixes = make([]PrefixRecord, 0, len(p.Prefixes)+len(held))
+	for _, rec := range p.Prefixes {
+		if held[rec.CIDR] == nil {
+			out.Prefixes = append(out.Prefixes, rec)
+		}
+	}
+	for _, rec := range held {
+		out.Prefixes = append(out.Prefixes, *rec)
+	}
+	// An intent that is new and covers something held is part of what is held.
+	over := newIntentsOver(was, p, hold)
+	out.Negative = slices.DeleteFunc(slices.Clone(p.Negative), func(n NegativeIntent) bool { return over[n.ID] })
+	normalPart(&out)
+	out.Routes = carry(Routes(&out), was.Routes)
+	return out
+}
+
+// newIntentsOver are the ids of intents that p has and was has not, and that
+// cover a held route.
+func newIntentsOver(was, p *AccountPart, hold func(string, netip.Prefix) bool) map[string]bool {
+	old := make(map[string]bool, len(was.Negative))
+	for _, n := range was.Negative {
+		old[n.ID] = true
+	}
+	fresh := map[netip.Prefix][]string{}
+	for _, n := range p.Negative {
+		if cidr, err := addressing.ParsePrefix(n.CIDR); err == nil && !old[n.ID] {
+			fresh[cidr] = append(fresh[cidr], n.ID)
+		}
+	}
+	out := map[string]bool{}
+	for i := range was.Routes {
+		at := was.Routes[i].CIDR
+		for bits := at.Bits(); len(fresh) > 0 && hold(was.Account, at) && bits >= minBits(at); bits-- {
+			for _, id := range fresh[netip.PrefixFrom(at.Addr(), bits).Masked()] {
+				out[id] = true
+			}
+		}
+	}
+	return out
+}
+
+// olderServices are next's services and those of active that a held record
+// still needs.
+func olderServices(active, next, draft *Snapshot) []Service {
+	c := composer{now: next, then: active}
+	return c.services(draft)
+}

@@ -1,0 +1,48 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+)
+
+// Booted is what Boot found and did.
+type Booted struct {
+	None     bool // the store has never held a snapshot: nothing is exported
+	Head     snapshots.Head
+	Routes   int
+	Fallback bool // the last-known-good itself could not be used
+	Findings []policy.Finding
+	Damage   []snapshots.Damage
+}
+
+// Boot loads the last-known-good and applies it, with nothing but the local
+// disk: no database, no API, no network (invariants 11 and 13). Call it once,
+// before the speaker lets neighbors connect. Without any snapshot it does
+// nothing. An error means that there is one and that it cannot be used: the
+// speaker must not be started with an empty table in its place.
+func (r *Runner) Boot(ctx context.Context) (Booted, error) {
+	r.line.Lock()
+	defer r.line.Unlock()
+	l, err := r.cfg.Store.Good()
+	damage := r.cfg.Store.Damage()
+	if errors.Is(err, snapshots.ErrNone) {
+		return Booted{None: true, Damage: damage}, nil
+	}
+	if err != nil {
+		return Booted{Damage: damage}, fmt.Errorf("boot: %w", err)
+	}
+	findings, err := r.apply(ctx, l.Head, l.Snapshot)
+	if err != nil {
+		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w", err)
+	}
+	r.setActive(l, findings)
+	r.b = snapshots.NewBuilder(l.Snapshot, r.cfg.Limits)
+	r.mu.Lock()
+	r.st.damage = damage
+	r.mu.Unlock()
+	return Booted{Head: l.Head, Routes: l.Snapshot.RouteCount(), Fallback: l.Fallback, Findings: findings, Damage: damage}, nil
+}

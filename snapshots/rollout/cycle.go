@@ -1,0 +1,225 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+)
+
+// cycle makes at most one generation from desired state. An error is something
+// that may pass by itself; a refusal is none.
+func (r *Runner) cycle(ctx context.Context) error {
+	r.line.Lock()
+	defer r.line.Unlock()
+	r.finishMark()
+	desired, blocked := r.ready()
+	if desired == nil || blocked {
+		return nil
+	}
+	begun := time.Now()
+	draft, err := r.plan(ctx, desired)
+	if err != nil {
+		r.failed(err)
+		return err
+	}
+	if draft == nil {
+		return nil
+	}
+	r.step(StepPreflight)
+	report := plan.Preflight(ctx, draft.plan, r.cfg.Checks, r.cfg.Gate)
+	if report.Verdict != policy.Allow {
+		return r.refused(ctx, draft, report, begun)
+	}
+	return r.carryOut(ctx, draft, report, begun)
+}
+
+// draft is a snapshot on its way, with the plan towards it.
+type draft struct {
+	snapshot *snapshots.Snapshot
+	plan     plan.Plan
+	seq      uint64 // of the last ChangeSet that is certainly in it
+	actor    string
+	reason   string
+}
+
+// plan reads desired state, builds and compares. A nil draft means that there
+// is nothing to do. A loss that nothing explains is looked at again when its
+// ChangeSet arrives late: committing comes before notifying.
+func (r *Runner) plan(ctx context.Context, desired Desired) (*draft, error) {
+	for late := false; ; late = true {
+		more := r.ledger.more()
+		d, left, err := r.planOnce(ctx, desired)
+		if err != nil || d == nil || left == 0 || late {
+			return d, err
+		}
+		select {
+		case <-more:
+		case <-time.After(lateNote):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexplained int, err error) {
+	r.step(StepRead)
+	seq := r.ledger.mark()
+	state, err := desired.State(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read desired state: %w", err)
+	}
+	r.step(StepBuild)
+	now := time.Now()
+	next, err := r.b.Build(state, r.net, r.cfg.Environment, now)
+	if err != nil {
+		r.invalid(err)
+		return nil, 0, nil
+	}
+	r.built(now)
+	active := r.Active().Snapshot
+	if active != nil && next.ID() == active.ID() {
+		r.ledger.settle(seq)
+		r.clear()
+		return nil, 0, nil
+	}
+	r.step(StepPlan)
+	d = r.draft(active, next, seq, now)
+	return d, d.plan.Explain(r.explain), nil
+}
+
+func (r *Runner) draft(active, next *snapshots.Snapshot, seq uint64, now time.Time) *draft {
+	_, generation := r.cfg.Store.Highest()
+	d := &draft{snapshot: next, plan: plan.Diff(active, next), seq: seq}
+	d.plan.Generation, d.plan.At = generation+1, now
+	d.plan.Admitted, d.plan.Actors, d.reason = r.ledger.carried()
+	switch {
+	case len(d.plan.Admitted) > 0:
+		d.plan.Origin, d.actor = plan.FromChanges, d.plan.Actors[0].Key()
+		if n := len(d.plan.Actors); n > 1 {
+			d.actor += fmt.Sprintf(" and %d more", n-1)
+		}
+	case active != nil && active.NetworkSum() != next.NetworkSum() && len(d.plan.Changes) == 0, active == nil:
+		d.plan.Origin, d.actor, d.reason = plan.FromConfig, "system/config", "configuration"
+	default:
+		d.plan.Origin, d.actor, d.reason = plan.FromDrift, "system/drift", "desired state moved without a change set"
+	}
+	return d
+}
+
+func (r *Runner) explain(account string, cidr netip.Prefix) (plan.Reason, bool) {
+	if why, found := r.ledger.find(account, cidr); found {
+		return why, true
+	}
+	if r.cfg.Explain == nil {
+		return plan.Reason{}, false
+	}
+	return r.cfg.Explain(account, cidr)
+}
+
+// carryOut stores, applies and marks a generation. The order is what makes a
+// crash harmless: a stored generation is nothing until it is applied, and
+// applying is repeated until it is marked.
+func (r *Runner) carryOut(ctx context.Context, d *draft, report plan.Report, begun time.Time) error {
+	head, findings, err := r.deploy(ctx, d.snapshot, d.actor, d.reason)
+	if err != nil {
+		r.failed(err)
+		return err
+	}
+	r.ledger.settle(d.seq)
+	r.clear()
+	d.plan.Generation = head.Generation
+	r.step(StepDone)
+	done := Applied{Head: head, Plan: d.plan, Findings: slices.Concat(report.Findings, findings), Took: time.Since(begun)}
+	r.log.Info("generation applied", "generation", head.Generation, "snapshot", head.ID, "actor", head.Actor, "changes", len(d.plan.Changes), "took", done.Took)
+	if r.cfg.OnApplied != nil {
+		r.cfg.OnApplied(done)
+	}
+	return nil
+}
+
+func (r *Runner) deploy(ctx context.Context, s *snapshots.Snapshot, actor, why string) (snapshots.Head, []policy.Finding, error) {
+	epoch, generation := r.cfg.Store.Highest()
+	active := r.Active()
+	head := snapshots.Head{
+		Environment: r.cfg.Environment, Epoch: max(epoch, 1), Generation: generation + 1, ID: s.ID(), Parent: active.Head.ID,
+		CreatedAt: time.Now().UnixNano(), Actor: cut(actor), Reason: cut(why),
+	}
+	r.step(StepStore)
+	if err := r.cfg.Store.Put(head, s); err != nil {
+		return head, nil, fmt.Errorf("store snapshot: %w", err)
+	}
+	r.step(StepApply)
+	findings, err := r.apply(ctx, head, s)
+	if err != nil {
+		return head, findings, err
+	}
+	r.setActive(snapshots.Loaded{Head: head, Snapshot: s}, findings)
+	r.step(StepGood)
+	if err := r.cfg.Store.MarkGood(head); err != nil {
+		// The wire has it already. Say so, and try again with the next cycle.
+		r.mark = &head
+		r.degraded(err)
+	}
+	return head, findings, nil
+}
+
+// apply hands the Target to the speaker: the neighbors that the snapshot and
+// the configuration both know.
+func (r *Runner) apply(ctx context.Context, head snapshots.Head, s *snapshots.Snapshot) ([]policy.Finding, error) {
+	t, findings := snapshots.Targets(s, head.Epoch, head.Generation, firstWave)
+	known := map[string]bool{}
+	for _, n := range r.net.Neighbors {
+		known[n.Name] = true
+	}
+	for name := range t.Neighbors {
+		if !known[name] {
+			delete(t.Neighbors, name)
+			findings = append(findings, policy.Finding{
+				Rule: "target.unconfigured", Verdict: policy.Allow, Why: "neighbor " + name + " is in the snapshot but no longer in the configuration: it has no session",
+			})
+		}
+	}
+	if t.Total() == 0 {
+		t.Empty = fmt.Sprintf("generation %d has no route for any neighbor: %s by %s", head.Generation, head.Reason, head.Actor)
+	}
+	if err := r.cfg.Applier.Apply(ctx, t); err != nil {
+		return findings, fmt.Errorf("apply generation %d: %w", head.Generation, err)
+	}
+	return findings, nil
+}
+
+// finishMark marks the active generation good if that failed before.
+func (r *Runner) finishMark() {
+	if r.mark == nil {
+		return
+	}
+	if err := r.cfg.Store.MarkGood(*r.mark); err != nil {
+		r.degraded(err)
+		return
+	}
+	r.mark = nil
+	r.degraded(nil)
+}
+
+func cut(s string) string {
+	const most = 1000
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}
+
+// actorKey is for actors that may be missing.
+func actorKey(a addressing.Actor) string {
+	if a.Kind == "" {
+		return "nobody"
+	}
+	return a.Key()
+}

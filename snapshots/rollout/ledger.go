@@ -1,0 +1,115 @@
+package rollout
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+)
+
+// ledger remembers the admitted ChangeSets that no generation carries yet, and
+// which losses they explain. Noting is quick and never waits for a build.
+type ledger struct {
+	mu     sync.Mutex
+	seq    uint64
+	sets   []entry
+	losses map[route]reason
+	later  chan struct{} // closed and replaced with every note
+}
+
+type route struct {
+	account string
+	cidr    netip.Prefix
+}
+
+type entry struct {
+	id    string
+	actor addressing.Actor
+	why   string
+	seq   uint64
+}
+
+type reason struct {
+	plan.Reason
+	seq uint64
+}
+
+func newLedger() *ledger {
+	return &ledger{losses: map[route]reason{}, later: make(chan struct{})}
+}
+
+// note takes in a committed ChangeSet.
+func (l *ledger) note(c addressing.ChangeSet) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	l.sets = append(l.sets, entry{c.ID, c.Actor, c.Reason, l.seq})
+	for _, e := range c.Effects {
+		key := route{e.AccountID, e.CIDR}
+		switch e.Kind {
+		case addressing.Lost, addressing.Weakened:
+			l.losses[key] = reason{plan.Reason{Set: c.ID, By: c.Actor.Kind}, l.seq}
+		case addressing.Gained:
+			delete(l.losses, key)
+		}
+	}
+	close(l.later)
+	l.later = make(chan struct{})
+}
+
+// mark is the number of the last note so far.
+func (l *ledger) mark() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seq
+}
+
+// more is closed by the next note.
+func (l *ledger) more() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.later
+}
+
+// find says what admitted a loss.
+func (l *ledger) find(account string, cidr netip.Prefix) (plan.Reason, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, found := l.losses[route{account, cidr}]
+	return r.Reason, found
+}
+
+// carried lists the ChangeSets that are waiting, and who made them.
+func (l *ledger) carried() (ids []string, actors []addressing.Actor, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := map[string]bool{}
+	for _, e := range l.sets {
+		ids = append(ids, e.id)
+		if !seen[e.actor.Key()] {
+			seen[e.actor.Key()] = true
+			actors = append(actors, e.actor)
+		}
+		why = e.why
+	}
+	return ids, actors, why
+}
+
+// settle forgets what was noted up to seq: a generation carries it now.
+func (l *ledger) settle(seq uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	keep := l.sets[:0]
+	for _, e := range l.sets {
+		if e.seq > seq {
+			keep = append(keep, e)
+		}
+	}
+	l.sets = keep
+	for k, r := range l.losses {
+		if r.seq <= seq {
+			delete(l.losses, k)
+		}
+	}
+}

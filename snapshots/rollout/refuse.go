@@ -1,0 +1,90 @@
+package rollout
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+)
+
+// refused keeps a plan off the wire and says why. If it looks like a lost
+// database, the builder stops. Otherwise what the plan only adds goes on by
+// itself: one bad row must not keep everybody else's announcements waiting.
+func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begun time.Time) error {
+	refusal := &Refusal{
+		At: begun, Generation: d.plan.Generation, To: d.plan.To, Changes: len(d.plan.Changes), Losses: len(d.plan.Losses()), Report: report,
+	}
+	r.mu.Lock()
+	r.st.refusal = refusal
+	if report.Has(plan.RuleLostDatabase) {
+		r.st.lost = findingOf(report, plan.RuleLostDatabase).Why
+	}
+	lost := r.st.lost != ""
+	r.mu.Unlock()
+	r.log.Warn("plan not carried out", "verdict", report.Verdict, "changes", refusal.Changes, "losses", refusal.Losses, "why", firstWhy(report))
+	if r.cfg.OnRefused != nil {
+		r.cfg.OnRefused(d.plan, report)
+	}
+	if lost {
+		return nil
+	}
+	return r.remainder(ctx, d, begun)
+}
+
+// remainder carries out what the refused plan only adds.
+func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error {
+	active := r.Active().Snapshot
+	held := map[route]bool{}
+	for _, c := range d.plan.Losses() {
+		held[route{c.Account, c.CIDR}] = true
+	}
+	if active == nil || len(held) == 0 || len(d.plan.Network) > 0 {
+		return nil
+	}
+	next, err := snapshots.HoldBack(active, d.snapshot, func(account string, cidr netip.Prefix) bool { return held[route{account, cidr}] })
+	if err != nil || next.ID() == active.ID() {
+		return nil // what is left does not stand alone: all of it waits
+	}
+	rest := plan.Diff(active, next)
+	if len(rest.Losses()) > 0 || rest.Empty() {
+		return nil
+	}
+	rest.Generation, rest.At, rest.Origin, rest.Admitted, rest.Actors = d.plan.Generation, d.plan.At, d.plan.Origin, d.plan.Admitted, d.plan.Actors
+	report := plan.Preflight(ctx, rest, r.cfg.Checks, r.cfg.Gate)
+	if report.Verdict != policy.Allow {
+		return nil
+	}
+	head, findings, err := r.deploy(ctx, next, d.actor, d.reason)
+	if err != nil {
+		r.failed(err)
+		return err
+	}
+	r.step(StepDone)
+	rest.Generation = head.Generation
+	if r.cfg.OnApplied != nil {
+		r.cfg.OnApplied(Applied{Head: head, Plan: rest, Findings: append(report.Findings, findings...), Took: time.Since(begun)})
+	}
+	return nil
+}
+
+func findingOf(r plan.Report, rule string) policy.Finding {
+	for _, f := range r.Findings {
+		if f.Rule == rule {
+			return f
+		}
+	}
+	return policy.Finding{}
+}
+
+// firstWhy is the first reason that is not a mere remark.
+func firstWhy(r plan.Report) string {
+	for _, f := range r.Findings {
+		if f.Verdict != policy.Allow {
+			return f.Rule + ": " + f.Why
+		}
+	}
+	return r.Verdict.String()
+}

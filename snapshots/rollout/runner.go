@@ -1,0 +1,211 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+)
+
+// Desired is desired state as the pipeline needs it. *addressing.Registry is one.
+type Desired interface {
+	State(ctx context.Context) (addressing.State, error)
+	Restore(ctx context.Context, req addressing.RestoreRequest) (addressing.Restored, addressing.ChangeSet, error)
+}
+
+// Applier puts a Target on the wire. bgp.Speaker is one.
+type Applier interface {
+	Apply(ctx context.Context, t snapshots.Target) error
+}
+
+// MaxCoalesce is the longest that a change waits for others to join it.
+const MaxCoalesce = 50 * time.Millisecond
+
+const (
+	quiet     = 5 * time.Millisecond   // with no further change for so long, building starts
+	lateNote  = 250 * time.Millisecond // how long a loss may wait for its ChangeSet to be noted
+	retryMin  = 250 * time.Millisecond
+	retryMax  = 30 * time.Second
+	firstWave = 0
+)
+
+// Config of a Runner. Store, Applier and Environment are required.
+type Config struct {
+	Environment string
+	Network     snapshots.NetworkPart // what the configuration declares
+	Store       *snapshots.Dir
+	Applier     Applier
+	Gate        plan.Gate    // nil holds everything that takes something away
+	Preview     plan.Gate    // judges dry runs without charging anything; nil leaves the breaker out of them
+	Checks      []plan.Check // asked before the gate
+	Limits      snapshots.Limits
+	// Explain says which admitted ChangeSet explains a loss that this process
+	// was not told of, after a restart above all; nil explains nothing.
+	Explain   func(account string, cidr netip.Prefix) (plan.Reason, bool)
+	OnRefused func(plan.Plan, plan.Report) // called after each refusal, not under a lock of the Runner's status
+	OnApplied func(Applied)                // called after each generation
+	OnStep    func(Step)                   // for tests that stop the process between two steps
+	Logger    *slog.Logger                 // nil discards
+}
+
+// Applied is a generation that reached the speaker.
+type Applied struct {
+	Head     snapshots.Head
+	Plan     plan.Plan
+	Findings []policy.Finding
+	Took     time.Duration // from reading desired state to the speaker's return
+}
+
+// Runner is the pipeline. Make it with New, Boot it before the database opens,
+// AttachDesired after, and keep Run running.
+type Runner struct {
+	cfg    Config
+	log    *slog.Logger
+	ledger *ledger
+	wake   chan struct{}
+
+	line sync.Mutex // one generation at a time, rollbacks included; guards the next three
+	b    *snapshots.Builder
+	net  snapshots.NetworkPart
+	mark *snapshots.Head // applied but not yet marked last-known-good
+
+	mu      sync.Mutex // guards what follows
+	desired Desired
+	st      state
+}
+
+// New returns a Runner that has touched nothing yet.
+func New(cfg Config) (*Runner, error) {
+	if cfg.Store == nil || cfg.Applier == nil || cfg.Environment == "" {
+		return nil, errors.New("rollout: store, speaker and environment are required")
+	}
+	if err := snapshots.ValidateNetwork(cfg.Network); err != nil {
+		return nil, fmt.Errorf("rollout: configuration: %w", err)
+	}
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	r := &Runner{cfg: cfg, log: log, ledger: newLedger(), wake: make(chan struct{}, 1), net: cfg.Network}
+	r.b = snapshots.NewBuilder(nil, cfg.Limits)
+	return r, nil
+}
+
+// Notify takes in a committed ChangeSet. It returns at once.
+func (r *Runner) Notify(c addressing.ChangeSet) {
+	r.ledger.note(c)
+	r.Kick()
+}
+
+// Kick asks for desired state to be looked at again, after a breaker was reset
+// for example.
+func (r *Runner) Kick() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// AttachDesired gives the Runner desired state once the database is open.
+func (r *Runner) AttachDesired(d Desired) {
+	r.mu.Lock()
+	r.desired = d
+	r.mu.Unlock()
+	r.Kick()
+}
+
+// SetNetwork replaces what the configuration declares; the difference becomes
+// a plan of its own (origin config) through the normal lane.
+func (r *Runner) SetNetwork(n snapshots.NetworkPart) error {
+	if err := snapshots.ValidateNetwork(n); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	r.line.Lock()
+	r.net = n
+	r.line.Unlock()
+	r.Kick()
+	return nil
+}
+
+// Run builds a generation whenever something changed, until ctx ends. It
+// outlives every error.
+func (r *Runner) Run(ctx context.Context) error {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	backoff := retryMin
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-retry.C:
+		case <-r.wake:
+			r.coalesce(ctx)
+		}
+		if err := r.cycle(ctx); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r.log.Error("generation not made; the wire stays as it is", "error", err, "retry_in", backoff)
+			retry.Reset(backoff)
+			backoff = min(2*backoff, retryMax)
+			continue
+		}
+		backoff = retryMin
+		retry.Reset(r.untilExpiry(time.Now()))
+	}
+}
+
+// coalesce waits until no change came for a moment, at most MaxCoalesce.
+func (r *Runner) coalesce(ctx context.Context) {
+	limit := time.NewTimer(MaxCoalesce)
+	defer limit.Stop()
+	pause := time.NewTimer(quiet)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-limit.C:
+			return
+		case <-pause.C:
+			return
+		case <-r.wake:
+			pause.Reset(quiet)
+		}
+	}
+}
+
+// untilExpiry is how long until a negative intent expires, bounded.
+func (r *Runner) untilExpiry(now time.Time) time.Duration {
+	const far = time.Hour
+	active := r.Active().Snapshot
+	if active == nil {
+		return far
+	}
+	at := active.NextExpiry()
+	if at.IsZero() {
+		return far
+	}
+	return min(max(at.Sub(now), retryMin), far)
+}
+
+func (r *Runner) step(s Step) {
+	if r.cfg.OnStep != nil {
+		r.cfg.OnStep(s)
+	}
+}
+
+// Active is the generation that the wire was last told, zero before the first.
+func (r *Runner) Active() snapshots.Loaded {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.st.active
+}

@@ -1,0 +1,25 @@
+package rollout
+
+// Step names a moment in the life of a generation. A crash between any two of
+// them leaves the old or the new generation, never a part of each: up to
+// StepHead the old one boots, from StepGood on the new one, and in between
+// applying is repeated because a Target is the whole set.
+type Step string
+
+// Steps in order. StepIntent comes only after a rollback.
+const (
+	StepRead      Step = "read"      // before desired state is read
+	StepBuild     Step = "build"     // before the snapshot is built
+	StepPlan      Step = "plan"      // before it is compared
+	StepPreflight Step = "preflight" // before it is judged
+	StepStore     Step = "store"     // before parts, manifest and head are written
+	StepApply     Step = "apply"     // before the speaker gets the Target
+	StepGood      Step = "good"      // before it is marked last-known-good
+	StepIntent    Step = "intent"    // before a rollback writes desired state
+	StepDone      Step = "done"
+)
+
+// Steps lists them all, in order.
+func Steps() []Step {
+	return []Step{StepRead, StepBuild, StepPlan, StepPreflight, StepStore, StepApply, StepGood, StepIntent, StepDone}
+}
