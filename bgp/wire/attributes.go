@@ -53,6 +53,16 @@ type Aggregator struct {
 // ExtCommunity is an extended community as it is on the wire (RFC 4360).
 type ExtCommunity [8]byte
 
+// Specific reports whether the community is of one of the types that name an AS
+// or an IPv4 address and a number (RFC 4360 section 3, RFC 5668): route target,
+// route origin and their like. The other types belong to services that are not
+// spoken here (flow specification, EVPN, mobile user plane), whose structure
+// nothing here vets and GoBGP v3.37.0 trips over.
+func (c ExtCommunity) Specific() bool {
+	const nonTransitive = 0x40
+	return c[0]&^nonTransitive <= 2
+}
+
 // Attributes are the path attributes of a route as values, with four-octet AS
 // numbers whatever the session has. Slices that are empty are absent
 // attributes. The family of a route follows from NextHop: one set of

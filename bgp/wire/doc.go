@@ -30,9 +30,12 @@
 // Attributes that belong to services Holdfast does not speak (PMSI tunnel,
 // tunnel encapsulation, AIGP, BGP-LS, prefix SID and their like) are discarded
 // even where their flags would let them pass: they have an inner structure that
-// nothing here vets, and speakers have been crashed with them. Truly unknown
-// optional transitive attributes pass as opaque bytes with the Partial bit set
-// (RFC 4271 section 5).
+// nothing here vets, and speakers have been crashed with them. So are extended
+// communities of such services. Truly unknown optional transitive attributes
+// pass as opaque bytes with the Partial bit set (RFC 4271 section 5).
+//
+// AS_SETs are read and written as RFC 4271 has them; whether to accept a route
+// with one (RFC 9774) is the caller's decision, see ASPath.Has.
 //
 // RFC sections: 4271 (4, 6), 4456 (8), 1997, 2918, 2545, 4360, 4724 (3), 4760
 // (3, 4, 6, 7), 5065 (4, received segments only), 5492, 6608, 6793, 7606, 7607,

@@ -22,6 +22,7 @@ func seedUpdates(t testing.TB) [][]byte {
 		nil,
 		updateBody(nil, nil, nil),
 		updateBody(nil, mandatory, nlri),
+		updateBody(nil, slices.Concat(mandatory, attrLocalPref), nlri),
 		updateBody([]byte{16, 198, 18}, slices.Concat(attrReach6, attrUnreach6, mandatory), nlri),
 		updateBody(nil, slices.Concat([]byte{0xc0, 17, 6, 2, 1, 0, 0, 0xfd, 0xea}, mandatory), nlri),
 		updateBody(nil, slices.Concat(mandatory, []byte{0xc0, 40, 4, 5, 0, 1, 0}), nlri),
@@ -58,7 +59,7 @@ func TestMutatedUpdates(t *testing.T) {
 	for i := range *mutations {
 		body := slices.Clone(seeds[random.IntN(len(seeds))])
 		if i%2 == 0 {
-			body = slices.Clone(seeds[2+random.IntN(6)]) // those with routes of every kind
+			body = slices.Clone(seeds[2+random.IntN(7)]) // those with routes of every kind
 		}
 		for range 1 + random.IntN(3) {
 			body = mutate(random, body)

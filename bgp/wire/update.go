@@ -343,7 +343,8 @@ func (u *Update) OTC() policy.OTC { return u.otc }
 func (u *Update) Discards(t AttributeType) bool { return u.discarded.has(t) }
 
 // Attributes decodes the path attributes of the routes of a family, without
-// those that are discarded. It is an error to ask for the attributes of routes
+// those that are discarded and without extended communities that are not
+// Specific. It is an error to ask for the attributes of routes
 // that are not advertised.
 func (u *Update) Attributes(f Family) (Attributes, error) {
 	if u.Action < AttributeDiscard {
@@ -358,6 +359,7 @@ func (u *Update) Attributes(f Family) (Attributes, error) {
 	if err != nil {
 		return Attributes{}, err
 	}
+	attrs.ExtCommunities = slices.DeleteFunc(attrs.ExtCommunities, func(c ExtCommunity) bool { return !c.Specific() })
 	if !announced {
 		attrs.NextHop, _ = netip.AddrFromSlice(u.global)
 		attrs.LinkLocal, _ = netip.AddrFromSlice(u.linkLocal)

@@ -354,6 +354,21 @@ func TestUnknownTransitivePassesPartial(t *testing.T) {
 	}
 }
 
+// TestServiceCommunitiesAreDropped: a flow specification action that GoBGP
+// v3.37.0 cannot read goes, a route target stays.
+func TestServiceCommunitiesAreDropped(t *testing.T) {
+	target := ExtCommunity{0, 2, 0xfd, 0xea, 0, 0, 0, 1}
+	link := ExtCommunity{0x40, 4, 0xfd, 0xea, 0, 0, 0, 1}
+	redirect := ExtCommunity{0x80, 0x0b, 1, 2, 3, 4, 5, 6}
+	evpn := ExtCommunity{6, 0, 1, 0, 0, 0, 0, 1}
+	value := slices.Concat(redirect[:], target[:], evpn[:], link[:])
+	u := bothFamilies.Classify(updateBody(nil, appendAttribute(slices.Clone(mandatory), optionalTransitive, AttrExtCommunities, value), nlri))
+	attrs, err := u.Attributes(IPv4Unicast)
+	if err != nil || !slices.Equal(attrs.ExtCommunities, []ExtCommunity{target, link}) {
+		t.Errorf("got %x, %v", attrs.ExtCommunities, err)
+	}
+}
+
 func TestFirstOfRepeatedCounts(t *testing.T) {
 	u := bothFamilies.Classify(updateBody(nil, slices.Concat(mandatory, []byte{0x80, 4, 4, 0, 0, 0, 1, 0x80, 4, 4, 0, 0, 0, 2}), nlri))
 	attrs, err := u.Attributes(IPv4Unicast)
