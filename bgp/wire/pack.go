@@ -17,13 +17,6 @@ type Encoding struct {
 	TwoOctetAS bool // capability 65 was not exchanged
 }
 
-func (e Encoding) asOctets() int {
-	if e.TwoOctetAS {
-		return 2
-	}
-	return 4
-}
-
 // AppendAdvertise appends the fewest UPDATEs that advertise the prefixes with
 // the attributes of set, and returns how many. All prefixes must be of the
 // set's family; IPv4 goes into the message's own field, IPv6 into MP_REACH_NLRI.
