@@ -1,0 +1,105 @@
+package main
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+)
+
+// baseline keeps the denominators of the breaker's limits: what the active
+// snapshot advertises. It is counted once per generation.
+type baseline struct {
+	active func() (*snapshots.Snapshot, snapshots.Head)
+
+	mu         sync.Mutex
+	generation uint64
+	counted    bool
+	counts     breaker.Baseline
+}
+
+// get returns the counts of the active snapshot; before the first one there
+// are none.
+func (b *baseline) get() (breaker.Baseline, uint64) {
+	snap, head := b.active()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.counted || b.generation != head.Generation {
+		b.counts, b.generation, b.counted = countSnapshot(snap), head.Generation, true
+	}
+	return b.counts, head.Generation
+}
+
+// countSnapshot counts every advertised prefix once. Prefixes that rest
+// withdrawn are outside the baselines but in the neighbors' tables (DESIGN
+// section 4).
+func countSnapshot(s *snapshots.Snapshot) breaker.Baseline {
+	out := breaker.Baseline{
+		Accounts:  map[string]breaker.Count{},
+		Neighbors: map[string]breaker.Count{},
+		Services:  map[string]breaker.Count{},
+	}
+	if s == nil {
+		return out
+	}
+	for i := range s.Accounts {
+		countAccount(&out, &s.Accounts[i])
+		tally := s.Tally(i)
+		for _, n := range s.Network.Neighbors {
+			c := out.Neighbors[n.Name]
+			if n.Carries(addressing.IPv4) {
+				c.IPv4 += tally.At(n.Site, addressing.IPv4)
+			}
+			if n.Carries(addressing.IPv6) {
+				c.IPv6 += tally.At(n.Site, addressing.IPv6)
+			}
+			out.Neighbors[n.Name] = c
+		}
+	}
+	return out
+}
+
+func countAccount(out *breaker.Baseline, part *snapshots.AccountPart) {
+	for _, p := range part.Prefixes {
+		for _, b := range p.Bindings {
+			if b.Active {
+				out.Bindings++
+			}
+		}
+	}
+	for _, r := range part.Routes {
+		if r.Resting == addressing.RestingWithdrawn {
+			continue
+		}
+		one := countOne(r.CIDR)
+		out.Accounts[part.Account] = add(out.Accounts[part.Account], one)
+		for _, id := range r.Services {
+			out.Services[id] = add(out.Services[id], one)
+		}
+		if part.Kind != addressing.FirstParty {
+			out.Customer = add(out.Customer, one)
+			out.Space = add(out.Space, space(r.CIDR))
+		}
+	}
+}
+
+func add(a, b breaker.Count) breaker.Count {
+	return breaker.Count{IPv4: a.IPv4 + b.IPv4, IPv6: a.IPv6 + b.IPv6}
+}
+
+func countOne(p netip.Prefix) breaker.Count {
+	if addressing.FamilyOf(p) == addressing.IPv6 {
+		return breaker.Count{IPv6: 1}
+	}
+	return breaker.Count{IPv4: 1}
+}
+
+// space counts IPv4 in /24s and IPv6 in /48s, the smallest sizes that can be held.
+func space(p netip.Prefix) breaker.Count {
+	if addressing.FamilyOf(p) == addressing.IPv6 {
+		return breaker.Count{IPv6: 1 << (addressing.MaxBitsIPv6 - p.Bits())}
+	}
+	return breaker.Count{IPv4: 1 << (addressing.MaxBitsIPv4 - p.Bits())}
+}

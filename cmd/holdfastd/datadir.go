@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+)
+
+// dataDir is where everything lives that must survive a restart. Only intent is
+// named *.db: journal, snapshots, keys and marker are plain files, so that no
+// loss of a database takes them along (DESIGN section 4).
+type dataDir string
+
+func (d dataDir) snapshots() string { return filepath.Join(string(d), "snapshots") }
+func (d dataDir) journal() string   { return filepath.Join(string(d), "journal") }
+func (d dataDir) database() string  { return filepath.Join(string(d), "intent.db") }
+func (d dataDir) tokens() string    { return filepath.Join(string(d), "auth.json") }
+func (d dataDir) marker() string    { return filepath.Join(string(d), "initialised") }
+
+// initialise makes an empty directory ready and says whether this was its
+// first start. The marker is written last: a start that dies before is simply
+// repeated. A directory that has snapshots but no marker has lost something,
+// and nothing is made anew in it.
+func (d dataDir) initialise(environment string, at time.Time) (first bool, err error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return false, fmt.Errorf("data directory: %w", err)
+	}
+	switch _, err := os.Lstat(d.marker()); {
+	case err == nil:
+		return false, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("data directory: %w", err)
+	}
+	if d.used() {
+		return false, fmt.Errorf("data directory %s: it holds snapshots but not its marker %s: restore the file from a backup, or make an empty one to say that the directory is whole", d, d.marker())
+	}
+	if err := d.make(environment, at); err != nil {
+		return false, fmt.Errorf("data directory %s: %w", d, err)
+	}
+	if err := renameio.WriteFile(d.marker(), []byte("holdfast data directory of environment "+environment+"\n"), 0o644); err != nil {
+		return false, fmt.Errorf("data directory: %w", err)
+	}
+	return true, syncDir(string(d))
+}
+
+// used reports whether a database was ever opened here: it is made after the marker.
+func (d dataDir) used() bool {
+	_, err := os.Lstat(d.database())
+	return err == nil
+}
+
+// make creates what is missing: the signing key and the closed journal.
+func (d dataDir) make(environment string, at time.Time) error {
+	if _, err := os.Lstat(d.snapshots()); errors.Is(err, fs.ErrNotExist) {
+		if err := snapshots.Init(d.snapshots(), snapshots.Options{Environment: environment}); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(d.journal(), 0o700); err != nil {
+		return err
+	}
+	// A journal that is there already stays: it may have been charged.
+	if files, err := os.ReadDir(d.journal()); err != nil || len(files) > 0 {
+		return err
+	}
+	return breaker.Init(d.journal(), at)
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

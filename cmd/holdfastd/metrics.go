@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/bgp"
+	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// collector reads the daemon's state at each scrape, so that no gauge can be
+// left behind by a path that forgot to set it.
+type collector struct{ d *daemon }
+
+var (
+	advertisedDesc = prometheus.NewDesc("holdfast_advertised_prefixes", "Prefixes in the Adj-RIB-Out of an established neighbor.", []string{"neighbor", "family"}, nil)
+	targetDesc     = prometheus.NewDesc("holdfast_target_prefixes", "Prefixes the neighbor is to hold.", []string{"neighbor", "family"}, nil)
+	sessionDesc    = prometheus.NewDesc("holdfast_session_established", "1 while the neighbor's session is established.", []string{"neighbor"}, nil)
+	breakerDesc    = prometheus.NewDesc("holdfast_breaker_state", "1 for the state a breaker scope is in.", []string{"scope", "key", "state"}, nil)
+	generationDesc = prometheus.NewDesc("holdfast_snapshot_generation", "Generation of the active snapshot, 0 before the first.", nil, nil)
+	ageDesc        = prometheus.NewDesc("holdfast_snapshot_age_seconds", "Age of the active snapshot.", nil, nil)
+	buildDesc      = prometheus.NewDesc("holdfast_snapshot_last_build_timestamp_seconds", "When a build last succeeded, Unix time; 0 for never.", nil, nil)
+	pinnedDesc     = prometheus.NewDesc("holdfast_snapshot_pinned", "1 while a person holds the speaker at a generation.", nil, nil)
+	intentDesc     = prometheus.NewDesc("holdfast_intent_available", "1 while the database of desired state can be used.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{advertisedDesc, targetDesc, sessionDesc, breakerDesc, generationDesc, ageDesc, buildDesc, pinnedDesc, intentDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if neighbors, err := c.d.speaker.Neighbors(ctx); err == nil {
+		for _, n := range neighbors {
+			for _, f := range n.Families {
+				gauge(advertisedDesc, float64(n.Advertised[f]), n.Name, f.String())
+				gauge(targetDesc, float64(n.Target[f]), n.Name, f.String())
+			}
+			gauge(sessionDesc, truth(n.State == bgp.Established), n.Name)
+		}
+	}
+	now := time.Now()
+	for _, s := range c.d.breaker.Status(now) {
+		gauge(breakerDesc, 1, string(s.Kind), s.Key, s.State.String())
+	}
+	status := c.d.pipeline.Status()
+	gauge(generationDesc, float64(status.Generation))
+	if snap, head := c.d.pipeline.Active(); snap != nil {
+		gauge(ageDesc, now.Sub(time.Unix(0, head.CreatedAt)).Seconds())
+	}
+	build := 0.0
+	if !status.LastBuild.IsZero() {
+		build = float64(status.LastBuild.UnixNano()) / 1e9
+	}
+	gauge(buildDesc, build)
+	gauge(pinnedDesc, truth(status.Pinned))
+	gauge(intentDesc, truth(c.d.registry.Load() != nil && !status.IntentLost))
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// observe tells the breaker how full the neighbors' tables are, for the state
+// floor. A session that is down is an observation, never a loss.
+func (d *daemon) observe(ctx context.Context, at time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	neighbors, err := d.speaker.Neighbors(ctx)
+	if err != nil {
+		d.log.Warn("neighbors cannot be counted", "error", err)
+		return
+	}
+	for _, n := range neighbors {
+		if n.State != bgp.Established {
+			continue
+		}
+		for _, f := range n.Families {
+			if err := d.breaker.ObserveAdvertised(n.Name, breaker.Family(f), n.Advertised[f], at); err != nil {
+				d.log.Error("breaker journal", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/addressing/api"
+	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
+)
+
+// pipeline is the rollout as the operations API sees it. Nothing here touches
+// the database: rollback itself does, last, and does without if it must.
+type pipeline struct{ *rollout.Runner }
+
+var _ api.Pipeline = pipeline{}
+
+// Status implements api.Pipeline.
+func (p pipeline) Status() api.PipelineStatus {
+	s := p.Runner.Status()
+	out := api.PipelineStatus{
+		Generation:    s.Generation,
+		LastKnownGood: s.Generation,
+		LastBuild:     s.LastBuild,
+		Pinned:        s.Pinned,
+		IntentLost:    s.IntentLost != "",
+	}
+	if r := s.Refusal; r != nil {
+		out.LastRefusal = &api.PipelineRefusal{At: r.At, Generation: r.Generation, Verdict: r.Report.Verdict, Findings: r.Report.Findings}
+	}
+	return out
+}
+
+// Active implements api.Pipeline.
+func (p pipeline) Active() (*snapshots.Snapshot, snapshots.Head) {
+	l := p.Runner.Active()
+	return l.Snapshot, l.Head
+}
+
+// Pending implements api.Pipeline.
+func (p pipeline) Pending(ctx context.Context) (plan.Plan, plan.Report, error) {
+	return p.Runner.Pending(ctx)
+}
+
+// Rollback implements api.Pipeline.
+func (p pipeline) Rollback(ctx context.Context, r api.RollbackRequest) (api.RollbackOutcome, error) {
+	req := rollout.RollbackRequest{To: r.To, Actor: r.Actor, Reason: r.Reason}
+	req.All = r.All
+	if !r.All {
+		return api.RollbackOutcome{}, &addressing.Error{Code: addressing.CodeInvalid, Op: "rollback", Field: "all", Detail: "only all accounts can be rolled back in this version", Next: "send all: true"}
+	}
+	res, err := p.Runner.Rollback(ctx, req)
+	switch {
+	case errors.Is(err, rollout.ErrRefused):
+		return api.RollbackOutcome{}, &addressing.Error{Code: addressing.CodeRefused, Op: "rollback", Detail: err.Error()}
+	case err != nil:
+		return api.RollbackOutcome{}, &addressing.Error{Code: addressing.CodeConflict, Op: "rollback", Detail: err.Error(), Next: "holdfast snapshot list shows the generations there are"}
+	}
+	return outcome(res, p.Runner.Active()), nil
+}
+
+func outcome(res rollout.RollbackResult, active snapshots.Loaded) api.RollbackOutcome {
+	out := api.RollbackOutcome{
+		Generation:      active.Head.Generation,
+		ID:              active.Head.ID,
+		From:            res.From,
+		To:              res.To,
+		LeftAdvertised:  len(res.Newer),
+		NegativeIntents: len(res.Down),
+		Pinned:          res.Pinned != "",
+		IntentRestored:  res.Pinned == "",
+	}
+	for i := range res.Plan.Changes {
+		switch res.Plan.Changes[i].Kind {
+		case plan.Advertise:
+			out.Advertised++
+		case plan.Modify:
+			out.Modified++
+		}
+	}
+	out.Detail = fmt.Sprintf("%d route(s) put back in %s", out.Advertised, res.Took.Round(1e6))
+	if res.Generation == 0 {
+		out.Detail = "the wire holds that state already"
+	}
+	if res.Pinned != "" {
+		out.Detail += "; pinned: " + res.Pinned
+	}
+	return out
+}
+
+// history is the kept generations as the operations API sees them.
+type history struct{ dir *snapshots.Dir }
+
+// Heads implements api.History: newest first.
+func (h history) Heads(context.Context) ([]snapshots.Head, error) {
+	heads := h.dir.History()
+	out := make([]snapshots.Head, len(heads))
+	for i, head := range heads {
+		out[len(heads)-1-i] = head
+	}
+	return out, nil
+}
+
+// Snapshot implements api.History.
+func (h history) Snapshot(_ context.Context, generation uint64) (*snapshots.Snapshot, snapshots.Head, error) {
+	l, err := h.dir.Get(generation, nil)
+	if err != nil {
+		return nil, snapshots.Head{}, &addressing.Error{Code: addressing.CodeNotFound, Op: "snapshot", Field: "generation", Detail: err.Error(), Next: "holdfast snapshot list shows the generations there are"}
+	}
+	return l.Snapshot, l.Head, nil
+}
+
+// switchboard is the breaker as the operations API sees it.
+type switchboard struct {
+	breaker *breaker.Breaker
+	now     clock
+	kick    func() // look at desired state again
+}
+
+// Scopes implements api.Breaker.
+func (s switchboard) Scopes(context.Context) ([]api.BreakerStatus, error) {
+	var out []api.BreakerStatus
+	for _, scope := range s.breaker.Status(s.now()) {
+		out = append(out, api.BreakerStatus{
+			Scope: string(scope.Kind), Key: scope.Key, State: scope.State.String(),
+			TripID: scope.TripID, Since: scope.Since, Reason: scope.Reason,
+		})
+	}
+	return out, nil
+}
+
+// Reset implements api.Breaker.
+func (s switchboard) Reset(_ context.Context, r api.ResetRequest) error {
+	scope := breaker.Scope{Kind: breaker.ScopeKind(r.Scope), Key: r.Key}
+	if err := s.breaker.Reset(scope, r.TripID, r.Reason, breakerActor(r.Actor), r.At); err != nil {
+		return &addressing.Error{Code: addressing.CodeRefused, Op: "breaker reset", Detail: err.Error(), Next: "holdfast breaker status shows the scopes and their trip ids"}
+	}
+	s.kick()
+	return nil
+}

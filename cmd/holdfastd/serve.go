@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/addressing/api"
+	"github.com/holdfast-bgp/holdfast/addressing/sqlite"
+	"github.com/holdfast-bgp/holdfast/bgp"
+	"github.com/holdfast-bgp/holdfast/bgp/gobgp"
+	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
+	"github.com/holdfast-bgp/holdfast/cmd/internal/version"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// clock tells the time to the shell; everything below it is told the time.
+type clock func() time.Time
+
+// observeEvery is how often the neighbors' tables are counted for the state
+// floor (W6): often enough that its trailing hour misses nothing that matters.
+const observeEvery = 10 * time.Second
+
+// retryDatabase is how often a database that could not be opened is tried again.
+const retryDatabase = 5 * time.Second
+
+// daemon is all parts of a running holdfastd. Order at start (DESIGN section
+// 8): journal, last-known-good into the speaker, neighbors, listeners, and the
+// database last, so that nothing on the wire waits for it.
+type daemon struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	dir      dataDir
+	first    bool // very first start in this data directory
+	store    *snapshots.Dir
+	breaker  *breaker.Breaker
+	speaker  bgp.Speaker
+	pipeline pipeline
+	mirror   *api.Mirror
+	gate     *gate
+	api      *api.Server
+	servers  servers
+	registry atomic.Pointer[addressing.Registry]
+	intent   atomic.Pointer[string] // why the database cannot be used; nil when it can
+}
+
+// serve runs the daemon until ctx ends.
+func serve(ctx context.Context, file string) error {
+	cfg, notices, err := config.Load(file)
+	if err != nil {
+		return err
+	}
+	d := &daemon{cfg: cfg, dir: dataDir(cfg.DataDir), log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))}
+	for _, n := range notices {
+		d.log.Info("configuration note", "note", n.Error())
+	}
+	if err := d.open(time.Now()); err != nil {
+		d.close()
+		return err
+	}
+	defer d.close()
+	return d.run(ctx)
+}
+
+// open makes every part that the wire needs, without starting anything.
+func (d *daemon) open(now time.Time) (err error) {
+	if d.first, err = d.dir.initialise(d.cfg.Environment, now); err != nil {
+		return err
+	}
+	if d.store, err = snapshots.Open(d.dir.snapshots(), snapshots.Options{Environment: d.cfg.Environment}); err != nil {
+		return err
+	}
+	if d.breaker, err = breaker.OpenDir(d.dir.journal(), breaker.Options{At: now}); err != nil {
+		return fmt.Errorf("breaker journal: %w", err)
+	}
+	if d.mirror, err = api.OpenMirror(d.dir.tokens()); err != nil {
+		return fmt.Errorf("token mirror: %w", err)
+	}
+	if d.speaker, err = newSpeaker(d.cfg, !d.first, d.log); err != nil {
+		return fmt.Errorf("speaker: %w", err)
+	}
+	d.gate = &gate{breaker: d.breaker, now: time.Now, baseline: &baseline{active: func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() }}}
+	runner, err := rollout.New(rollout.Config{
+		Environment: d.cfg.Environment,
+		Network:     d.cfg.Network(nil, nil),
+		Store:       d.store,
+		Applier:     d.speaker,
+		Gate:        d.gate,
+		Explain:     d.explain,
+		OnRefused:   d.refused,
+		OnApplied:   d.applied,
+		Logger:      d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.pipeline = pipeline{runner}
+	return d.openAPI(now)
+}
+
+func (d *daemon) openAPI(now time.Time) (err error) {
+	d.api, err = api.New(api.Config{
+		Environment: d.cfg.Environment,
+		Version:     version.String(),
+		StartedAt:   now,
+		Pipeline:    d.pipeline,
+		History:     history{d.store},
+		Breaker:     switchboard{d.breaker, time.Now, d.pipeline.Kick},
+		Speaker:     d.speaker,
+		Mirror:      d.mirror,
+		Ready:       d.ready,
+		Quota:       api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},
+		Log:         d.log,
+	})
+	return err
+}
+
+// run starts the daemon: the wire first, then the ways in, then intent.
+func (d *daemon) run(ctx context.Context) error {
+	booted, err := d.pipeline.Boot(ctx)
+	if err != nil {
+		// A snapshot that is there and cannot be used: connecting with an empty
+		// table would withdraw everything at the first End-of-RIB.
+		return fmt.Errorf("last-known-good cannot be used, so no neighbor is let in: %w", err)
+	}
+	d.log.Info("booted", "generation", booted.Head.Generation, "routes", booted.Routes, "first_start", d.first)
+	if err := d.speaker.Start(ctx); err != nil {
+		return fmt.Errorf("speaker: %w", err)
+	}
+	if err := d.listen(); err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = d.pipeline.Run(running)
+	}()
+	go d.keepDatabase(running, !booted.None)
+	d.watch(running)
+	stop()
+	<-ended
+	d.log.Info("stopping; the neighbors keep our routes for their restart time")
+	return nil
+}
+
+// listen opens the ways in. The admin socket must open; the API and metrics
+// are reported and tried no further, because the wire does not need them.
+func (d *daemon) listen() error {
+	d.servers.log = d.log
+	if err := d.servers.admin(d.cfg.AdminSocket, d.api); err != nil {
+		return err
+	}
+	if err := d.servers.public(d.cfg.API, d.api); err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector{d}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(d.api.Collectors()...)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return d.servers.metrics(d.cfg.Metrics, mux)
+}
+
+// watch counts the neighbors' tables until ctx ends.
+func (d *daemon) watch(ctx context.Context) {
+	tick := time.NewTicker(observeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case at := <-tick.C:
+			d.observe(ctx, at)
+		}
+	}
+}
+
+// keepDatabase opens the database and tries again while it cannot be used. The
+// wire does not notice. An empty database is never made where a snapshot says
+// that there was one (DESIGN section 4, lost database).
+func (d *daemon) keepDatabase(ctx context.Context, hadSnapshot bool) {
+	for first := true; ; first = false {
+		err := d.openDatabase(ctx, hadSnapshot)
+		if err == nil {
+			return
+		}
+		why := err.Error()
+		if was := d.intent.Swap(&why); was == nil || *was != why {
+			d.log.Error("desired state cannot be used; the wire stays as it is", "error", err)
+		}
+		if hadSnapshot && first && missing(d.dir.database()) {
+			d.pipeline.StopIntentLost("the database file is gone")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retryDatabase):
+		}
+	}
+}
+
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func (d *daemon) openDatabase(ctx context.Context, hadSnapshot bool) error {
+	store, err := sqlite.Open(ctx, sqlite.Options{Path: d.dir.database(), Environment: d.cfg.Environment, Create: !hadSnapshot})
+	if err != nil {
+		return err
+	}
+	registry := addressing.NewRegistry(store, d.gate, addressing.Options{
+		Entropy:      rand.Reader,
+		Notify:       d.pipeline.Notify,
+		OnTokens:     d.mirror.Save,
+		AllowSpecial: d.cfg.API.AllowSpecialPurpose,
+	})
+	d.intent.Store(nil)
+	d.registry.Store(registry)
+	d.api.Attach(registry)
+	d.pipeline.AttachDesired(registry)
+	d.log.Info("desired state attached", "database", d.dir.database())
+	return nil
+}
+
+// ready says whether the daemon does its whole job. Neighbors that are down do
+// not count: that is their business.
+func (d *daemon) ready() (bool, string) {
+	if d.registry.Load() != nil {
+		return true, ""
+	}
+	if why := d.intent.Load(); why != nil {
+		return false, "desired state: " + *why
+	}
+	return false, "starting"
+}
+
+// explain tells the pipeline about losses that were charged before a restart.
+func (d *daemon) explain(_ string, cidr netip.Prefix) (plan.Reason, bool) {
+	if !d.breaker.Explained(cidr) {
+		return plan.Reason{}, false
+	}
+	return plan.Reason{Set: "journal"}, true
+}
+
+// refused opens the global scope when desired state looks like a lost
+// database; everything else that preflight refuses just stays off the wire.
+func (d *daemon) refused(p plan.Plan, r plan.Report) {
+	for _, f := range r.Findings {
+		d.log.Warn("plan refused", "generation", p.Generation, "rule", f.Rule, "why", f.Why)
+	}
+	if !r.Has(plan.RuleLostDatabase) {
+		return
+	}
+	builder := breaker.Actor{Kind: breaker.ActorKind(addressing.System), Key: "system/builder"}
+	if _, err := d.breaker.Trip(breaker.Global, breaker.Open, "desired state looks like a lost database", builder, time.Now()); err != nil {
+		d.log.Error("breaker could not be opened; it holds by itself", "error", err)
+	}
+}
+
+func (d *daemon) applied(a rollout.Applied) {
+	d.log.Info("applied", "generation", a.Head.Generation, "changes", len(a.Plan.Changes), "actor", a.Head.Actor, "took", a.Took.String())
+	for _, f := range a.Findings {
+		d.log.Warn("route left out", "rule", f.Rule, "why", f.Why)
+	}
+}
+
+// close ends the daemon. The sessions end without NOTIFICATION, so that
+// graceful restart keeps the routes (invariant 13).
+func (d *daemon) close() {
+	d.servers.close()
+	if d.speaker != nil {
+		if err := d.speaker.Close(); err != nil {
+			d.log.Error("speaker", "error", err)
+		}
+	}
+	if d.breaker != nil {
+		if err := d.breaker.Close(); err != nil {
+			d.log.Error("breaker journal", "error", err)
+		}
+	}
+	if d.store != nil {
+		if err := d.store.Close(); err != nil {
+			d.log.Error("snapshots", "error", err)
+		}
+	}
+}
+
+func newSpeaker(c *config.Config, restarting bool, log *slog.Logger) (bgp.Speaker, error) {
+	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, Restarting: restarting, Logger: log}
+	for _, n := range c.BGP.Neighbors {
+		key, err := md5Key(n.MD5File)
+		if err != nil {
+			return nil, fmt.Errorf("neighbor %s: %w", n.Name, err)
+		}
+		g.Neighbors = append(g.Neighbors, gobgp.Neighbor{
+			Neighbor:        n.Neighbor,
+			Port:            n.Port,
+			LocalAddress:    n.LocalAddress,
+			MD5:             key,
+			Passive:         n.Passive,
+			TTLSecurity:     n.TTLSecurity,
+			Multihop:        uint8(n.Multihop),
+			HoldTime:        n.HoldTime,
+			GracefulRestart: gobgp.GracefulRestart{Enabled: n.GracefulRestart, RestartTime: n.RestartTime},
+		})
+	}
+	return gobgp.New(g)
+}
+
+func md5Key(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("md5_file: %w", err)
+	}
+	key := strings.TrimRight(string(raw), "\r\n")
+	if key == "" {
+		return "", fmt.Errorf("md5_file %s: is empty", file)
+	}
+	return key, nil
+}
