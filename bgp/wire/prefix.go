@@ -1,14 +1,11 @@
 package wire
 
-import (
-	"iter"
-	"net/netip"
-)
+import "net/netip"
 
-// Prefixes is a run of prefixes in an UPDATE (RFC 4271 section 4.3, RFC 4760
+// prefixRun is a run of prefixes in an UPDATE (RFC 4271 section 4.3, RFC 4760
 // section 5) whose encoding has been checked. It points into the message. The
 // zero value is empty.
-type Prefixes struct {
+type prefixRun struct {
 	raw []byte
 	v6  bool
 }
@@ -31,12 +28,12 @@ func checkPrefixes(raw []byte, v6 bool) bool {
 	return true
 }
 
-// Empty reports whether there is no prefix.
-func (p Prefixes) Empty() bool { return len(p.raw) == 0 }
+// empty reports whether there is no prefix.
+func (p prefixRun) empty() bool { return len(p.raw) == 0 }
 
-// Next takes the first prefix off the run. Bits after the prefix length are
+// next takes the first prefix off the run. Bits after the prefix length are
 // ignored (RFC 4271 section 4.3: "the value of trailing bits is irrelevant").
-func (p *Prefixes) Next() (netip.Prefix, bool) {
+func (p *prefixRun) next() (netip.Prefix, bool) {
 	if len(p.raw) == 0 {
 		return netip.Prefix{}, false
 	}
@@ -56,23 +53,6 @@ func (p *Prefixes) Next() (netip.Prefix, bool) {
 		return netip.PrefixFrom(netip.AddrFrom16(a), bits), true
 	}
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), bits), true
-}
-
-// All yields the prefixes in order.
-func (p Prefixes) All() iter.Seq[netip.Prefix] {
-	return func(yield func(netip.Prefix) bool) {
-		for prefix, ok := p.Next(); ok && yield(prefix); prefix, ok = p.Next() {
-		}
-	}
-}
-
-// Count counts the prefixes.
-func (p Prefixes) Count() int {
-	n := 0
-	for raw := p.raw; len(raw) > 0; n++ {
-		raw = raw[min(len(raw), 1+(int(raw[0])+7)/8):]
-	}
-	return n
 }
 
 // appendPrefix appends the encoding of a valid prefix, host bits cleared.

@@ -82,8 +82,8 @@ func (r Ruling) Notification() *Notification {
 type Update struct {
 	Ruling
 
-	withdrawn, announced Prefixes // IPv4, in the message's own fields
-	unreached, reached   Prefixes // in MP_UNREACH_NLRI and MP_REACH_NLRI
+	withdrawn, announced prefixRun // IPv4, in the message's own fields
+	unreached, reached   prefixRun // in MP_UNREACH_NLRI and MP_REACH_NLRI
 	reachFamily          Family
 	endOfRIB             Family
 	otc                  policy.OTC
@@ -129,7 +129,7 @@ func (s Session) Classify(body []byte) Update {
 	}
 	u.markEndOfRIB(withdrawn, nlri)
 	if u.Action == SessionReset {
-		u.withdrawn, u.announced, u.unreached, u.reached = Prefixes{}, Prefixes{}, Prefixes{}, Prefixes{}
+		u.withdrawn, u.announced, u.unreached, u.reached = prefixRun{}, prefixRun{}, prefixRun{}, prefixRun{}
 		u.endOfRIB = Family{}
 	}
 	return u
@@ -207,13 +207,13 @@ func (u *Update) attribute(a Attribute) {
 		u.reachFamily = Family{AFI: binary.BigEndian.Uint16(a.Value), SAFI: a.Value[2]}
 		v6 := u.reachFamily == IPv6Unicast
 		end := 4 + int(a.Value[3])
-		u.reached = Prefixes{raw: a.Value[end+1:], v6: v6}
+		u.reached = prefixRun{raw: a.Value[end+1:], v6: v6}
 		u.global = a.Value[4:end]
 		if v6 {
 			u.global, u.linkLocal = a.Value[4:20], a.Value[20:end]
 		}
 	case a.Type == AttrMPUnreach:
-		u.unreached = Prefixes{raw: a.Value[3:], v6: a.Value[1] == 2}
+		u.unreached = prefixRun{raw: a.Value[3:], v6: a.Value[1] == 2}
 	case a.Type == AttrOTC && ruling.Action == Accept:
 		u.otc = policy.OTCWith(binary.BigEndian.Uint32(a.Value))
 	}
@@ -230,7 +230,7 @@ func (u *Update) fields(withdrawn, nlri []byte) {
 		return
 	}
 	if u.session.Families.Has(IPv4Unicast) {
-		u.withdrawn, u.announced = Prefixes{raw: withdrawn}, Prefixes{raw: nlri}
+		u.withdrawn, u.announced = prefixRun{raw: withdrawn}, prefixRun{raw: nlri}
 		return
 	}
 	if len(withdrawn)+len(nlri) > 0 {
@@ -242,7 +242,7 @@ func (u *Update) fields(withdrawn, nlri []byte) {
 // section 3 (d): "If any of the well-known mandatory attributes are not present
 // in an UPDATE message, then "treat-as-withdraw" MUST be used."
 func (u *Update) mandatory(seen *typeSet) {
-	if u.announced.Empty() && u.reached.Empty() {
+	if u.announced.empty() && u.reached.empty() {
 		return
 	}
 	missing := func(t AttributeType) {
@@ -254,7 +254,7 @@ func (u *Update) mandatory(seen *typeSet) {
 	if !seen.has(AttrASPath) {
 		missing(AttrASPath)
 	}
-	if !seen.has(AttrNextHop) && !u.announced.Empty() {
+	if !seen.has(AttrNextHop) && !u.announced.empty() {
 		missing(AttrNextHop)
 	}
 	if !seen.has(AttrLocalPref) && u.session.Internal {
@@ -298,13 +298,13 @@ func (u *Update) worsen(r Ruling) {
 // a session reset there are none: nothing was parsed for certain.
 func (u *Update) Withdrawals() iter.Seq[netip.Prefix] {
 	return func(yield func(netip.Prefix) bool) {
-		runs := [...]Prefixes{u.withdrawn, u.unreached, u.announced, u.reached}
+		runs := [...]prefixRun{u.withdrawn, u.unreached, u.announced, u.reached}
 		n := len(runs)
 		if u.Action >= AttributeDiscard {
 			n = 2
 		}
 		for i := range runs[:n] {
-			for p, ok := runs[i].Next(); ok; p, ok = runs[i].Next() {
+			for p, ok := runs[i].next(); ok; p, ok = runs[i].next() {
 				if !yield(p) {
 					return
 				}
@@ -320,9 +320,9 @@ func (u *Update) Advertisements() iter.Seq[netip.Prefix] {
 		if u.Action < AttributeDiscard {
 			return
 		}
-		runs := [...]Prefixes{u.announced, u.reached}
+		runs := [...]prefixRun{u.announced, u.reached}
 		for i := range runs {
-			for p, ok := runs[i].Next(); ok; p, ok = runs[i].Next() {
+			for p, ok := runs[i].next(); ok; p, ok = runs[i].next() {
 				if !yield(p) {
 					return
 				}
@@ -350,8 +350,8 @@ func (u *Update) Attributes(f Family) (Attributes, error) {
 	if u.Action < AttributeDiscard {
 		return Attributes{}, fmt.Errorf("attributes: the UPDATE is ruled %s", u.Action)
 	}
-	reached := f == u.reachFamily && !u.reached.Empty()
-	announced := f == IPv4Unicast && !u.announced.Empty()
+	reached := f == u.reachFamily && !u.reached.empty()
+	announced := f == IPv4Unicast && !u.announced.empty()
 	if !reached && !announced {
 		return Attributes{}, fmt.Errorf("attributes: the UPDATE advertises no route of %s", f)
 	}

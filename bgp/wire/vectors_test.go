@@ -503,7 +503,7 @@ var exabgpAddPath = []string{"qa/api/api-attributes-path.ci", "qa/api/api-open.c
 func compareExaBGP(t *testing.T, where string, u *Update, want exabgpAttributes, internal bool) {
 	t.Helper()
 	family := IPv4Unicast
-	if u.announced.Empty() {
+	if u.announced.empty() {
 		family = u.reachFamily
 	}
 	got, err := u.Attributes(family)
