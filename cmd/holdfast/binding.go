@@ -63,7 +63,7 @@ func addBinding(c *cli.Context, conn *connection) error {
 		return err
 	}
 	var b client.Binding
-	return show(c, conn.get(conn.CreateBinding(c.Context, p.ID, &client.CreateBindingParams{HoldfastReason: &reason}, client.BindingCreate{Cidr: cidr, ServiceID: service.ID})), &b, func(w *tabwriter.Writer) error {
+	return show(c, conn.get(conn.CreateBinding(c.Context, p.ID, nil, client.PrefixBind{Cidr: cidr, ServiceID: service.ID, Reason: &reason})), &b, func(w *tabwriter.Writer) error {
 		row(w, "id", b.ID)
 		row(w, "cidr", b.Cidr)
 		row(w, "service", b.ServiceName)

@@ -59,7 +59,11 @@ func prefixCommands() []*cli.Command {
 			Flags:  mutating(&cli.TimestampFlag{Name: "expires", Usage: "`TIME` the block ends by itself, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"}),
 			Action: action(blockPrefix),
 		},
-		{Name: "unblock", Usage: "lift a block by name", ArgsUsage: "PREFIX", Flags: mutating(), Action: action(unblockPrefix)},
+		{
+			Name: "unblock", Usage: "lift a block by name", ArgsUsage: "PREFIX",
+			Flags:  mutating(&cli.StringFlag{Name: "intent", Usage: "negative intent `ID`; needed when there are several blocks"}),
+			Action: action(unblockPrefix),
+		},
 		{Name: "delete", Usage: "delete a withdrawn, unbound prefix (with grace)", ArgsUsage: "PREFIX", Flags: mutating(), Action: action(deletePrefix)},
 		{
 			Name: "undelete", Usage: "bring a prefix back within its grace time", ArgsUsage: "PREFIX_ID", Flags: mutating(),
@@ -244,7 +248,11 @@ func unblockPrefix(c *cli.Context, conn *connection) error {
 	if err != nil {
 		return err
 	}
-	return showStatus(c, conn.get(conn.UnblockPrefix(c.Context, p.ID, nil, client.ReasonRequired{Reason: reason})))
+	body := client.PrefixUnblock{Reason: reason}
+	if id := c.String("intent"); id != "" {
+		body.IntentID = &id
+	}
+	return showStatus(c, conn.get(conn.UnblockPrefix(c.Context, p.ID, nil, body)))
 }
 
 func deletePrefix(c *cli.Context, conn *connection) error {
