@@ -47,6 +47,11 @@ func testLogger() *slog.Logger {
 // newLab starts a Speaker and the suite's neighbors, which dial it.
 func newLab(t testing.TB) *lab {
 	t.Helper()
+	return newLabWith(t, func(*Config) {})
+}
+
+func newLabWith(t testing.TB, change func(*Config)) *lab {
+	t.Helper()
 	local := freshLoopback()
 	l := &lab{neighbors: map[string]*neighbor.Neighbor{}}
 	l.cfg = Config{
@@ -57,6 +62,7 @@ func newLab(t testing.TB) *lab {
 		n.Address = freshLoopback()
 		l.cfg.Neighbors = append(l.cfg.Neighbors, Neighbor{Neighbor: n, Passive: true, GracefulRestart: GracefulRestart{Enabled: true}})
 	}
+	change(&l.cfg)
 	l.speaker = l.newSpeaker(t)
 	l.cfg.Listen[0] = netip.AddrPortFrom(local, l.speaker.Port())
 	for i, n := range l.cfg.Neighbors {

@@ -156,6 +156,11 @@ func (f *Fake) Routes(_ context.Context, name string) ([]snapshots.TargetRoute, 
 func (f *Fake) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.started {
+		for _, t := range f.tables {
+			t.restarts()
+		}
+	}
 	f.closed, f.started = true, false
 	return nil
 }
@@ -165,10 +170,18 @@ func (f *Fake) Restart() *Fake {
 	_ = f.Close() // never fails
 	next := NewFake(nil, f.events)
 	next.neighbors, next.tables = f.neighbors, f.tables
-	for _, t := range next.tables {
-		t.restarts()
-	}
 	return next
+}
+
+// Break takes the session down and up again; graceful restart keeps the routes.
+func (f *Fake) Break(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tables[name].restarts()
+	for _, kind := range []bgp.EventKind{bgp.SessionDown, bgp.SessionUp} {
+		f.events(bgp.Event{Kind: kind, Neighbor: name, At: time.Now(), Epoch: f.seen.Epoch, Generation: f.seen.Generation})
+	}
+	f.tables[name].up()
 }
 
 // FakeTable is the Adj-RIB-In of a neighbor of a Fake.
@@ -205,6 +218,7 @@ func (t *FakeTable) restarts() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.restart = true
+	t.counters.SessionsDown++
 }
 
 func (t *FakeTable) up() {

@@ -59,7 +59,7 @@ func Wants(n int) []Want {
 	out := make([]Want, n)
 	for i := range out {
 		if i%4 == 3 {
-			out[i].Prefix = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0x0d, 0xb8, byte(i >> 8), byte(i)}), 48)
+			out[i].Prefix = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x2a, 0, 0x0d, byte(i >> 16), byte(i >> 8), byte(i)}), 48)
 		} else {
 			out[i].Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{20 + byte(i>>16), byte(i >> 8), byte(i), 0}), 24)
 		}

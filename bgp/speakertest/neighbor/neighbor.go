@@ -30,6 +30,7 @@ type Config struct {
 	HoldTime time.Duration // default 90 s; whole seconds
 	Retry    time.Duration // between dials, default 50 ms
 	MD5      string        // RFC 2385
+	TTL      uint8         // of what is sent; 255 passes RFC 5082
 	// GracefulRestart offers RFC 4724 as a helper: routes survive TCP.
 	GracefulRestart bool
 	// Silent withholds our own End-of-RIB, so that a restarting speaker runs
@@ -187,7 +188,7 @@ func (n *Neighbor) Log() []Change {
 }
 
 func (n *Neighbor) listen(ctx context.Context) error {
-	lc := net.ListenConfig{Control: signWith(n.cfg.Peer, n.cfg.MD5)}
+	lc := net.ListenConfig{Control: n.cfg.options(n.cfg.Peer)}
 	lc.SetMultipathTCP(false) // TCP_MD5SIG needs a plain listener
 	l, err := lc.Listen(ctx, "tcp", n.cfg.Listen.String())
 	if err != nil {
@@ -214,7 +215,7 @@ func (n *Neighbor) listen(ctx context.Context) error {
 
 func (n *Neighbor) dialLoop(ctx context.Context) {
 	defer n.done.Done()
-	d := net.Dialer{Timeout: 2 * time.Second, Control: signWith(n.cfg.Dial.Addr(), n.cfg.MD5)}
+	d := net.Dialer{Timeout: 2 * time.Second, Control: n.cfg.options(n.cfg.Dial.Addr())}
 	if n.cfg.Local.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(n.cfg.Local, 0))
 	}
