@@ -14,9 +14,9 @@ const (
 
 // Account owns prefixes. ID is 32 lower-case hex digits.
 type Account struct {
-	ID        string
-	Name      string
-	Kind      AccountKind
-	CreatedAt time.Time
-	Version   int64
+	ID        string      `json:"id"`
+	Name      string      `json:"name"`
+	Kind      AccountKind `json:"kind"`
+	CreatedAt time.Time   `json:"created_at"`
+	Version   int64       `json:"version"`
 }

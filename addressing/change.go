@@ -21,27 +21,39 @@ const (
 
 // Effect is the effect of a ChangeSet on one route.
 type Effect struct {
-	Kind      EffectKind
-	CIDR      netip.Prefix
-	AccountID string
-	Account   AccountKind
-	Resting   Resting
-	Services  []string // ids of the services bound over the route
+	Kind      EffectKind   `json:"kind"`
+	CIDR      netip.Prefix `json:"cidr"`
+	AccountID string       `json:"account_id"`
+	Account   AccountKind  `json:"account_kind"`
+	Resting   Resting      `json:"resting"`
+	Services  []string     `json:"services"` // ids of the services bound over the route
 }
 
 // ChangeSet is one mutation of desired state with everything that must be
 // known before it is committed. It always names explicit objects: there is no
 // bulk change by filter (invariant 2).
 type ChangeSet struct {
-	ID        string // ULID, also the undo handle
-	RequestID string
-	Actor     Actor
-	Reason    string
-	At        time.Time
-	Verb      string // e.g. "bgp_prefix.withdraw"
-	Objects   []string
-	Effects   []Effect
-	Confirm   string // owner's confirmation token for a withdrawal beyond the free budget
+	ID        string    `json:"id"` // ULID, also the undo handle
+	RequestID string    `json:"request_id,omitempty"`
+	Actor     Actor     `json:"actor"`
+	Reason    string    `json:"reason"`
+	At        time.Time `json:"at"`
+	Verb      string    `json:"verb"`    // e.g. "bgp_prefix.withdraw"
+	Version   int64     `json:"version"` // of State with this change in it; no two changes share one
+	Objects   []string  `json:"objects"`
+	Effects   []Effect  `json:"effects"`
+	Confirm   string    `json:"confirm,omitempty"` // owner's confirmation token for a withdrawal beyond the free budget
+}
+
+// Gains reports whether the change only adds reachability: it has effects and
+// none of them loses, weakens, modifies or unbinds.
+func (c ChangeSet) Gains() bool {
+	for _, e := range c.Effects {
+		if e.Kind != Gained {
+			return false
+		}
+	}
+	return len(c.Effects) > 0
 }
 
 // Losses returns the effects that lose or can lose reachability.

@@ -20,13 +20,32 @@ const (
 // restore, undo, drift repair, boot and rebuild never override one unless it
 // is named by id (invariant 15).
 type NegativeIntent struct {
-	ID        string
-	AccountID string       // owner of the prefix; empty for a site
-	CIDR      netip.Prefix // invalid when Site is set
-	Site      string
-	Kind      IntentKind
-	Author    string
-	Reason    string
-	CreatedAt time.Time
-	ExpiresAt *time.Time
+	ID        string       `json:"id"`
+	AccountID string       `json:"account_id,omitempty"` // owner of the prefix; empty for a site
+	CIDR      netip.Prefix `json:"cidr"`                 // invalid when Site is set
+	Site      string       `json:"site,omitempty"`
+	Kind      IntentKind   `json:"kind"`
+	Author    string       `json:"author"`
+	Reason    string       `json:"reason"`
+	CreatedAt time.Time    `json:"created_at"`
+	ExpiresAt *time.Time   `json:"expires_at,omitempty"`
+}
+
+// InForce reports whether the intent has not expired at this time.
+func (n NegativeIntent) InForce(at time.Time) bool {
+	return n.ExpiresAt == nil || n.ExpiresAt.After(at)
+}
+
+// Blocks reports whether the intent keeps the route of cidr off the wire. A
+// block takes everything inside its range down; the other kinds name one
+// route, because an owner who withdraws a covering route may well go on
+// advertising the more-specifics under it.
+func (n NegativeIntent) Blocks(cidr netip.Prefix) bool {
+	if !n.CIDR.IsValid() || !cidr.IsValid() {
+		return false
+	}
+	if n.Kind == IntentBlock {
+		return contains(n.CIDR, cidr)
+	}
+	return n.CIDR == cidr
 }

@@ -28,27 +28,28 @@ const (
 
 // Prefix is an address block of an account.
 type Prefix struct {
-	ID              string
-	AccountID       string
-	CIDR            netip.Prefix
-	ASN             uint32
-	Description     *string // nil is unset and stays null on the wire
-	State           Lifecycle
-	Control         Control
-	OnDemandEnabled bool
-	OnDemandLocked  bool
+	ID              string       `json:"id"`
+	AccountID       string       `json:"account_id"`
+	CIDR            netip.Prefix `json:"cidr"`
+	ASN             uint32       `json:"asn"`
+	Description     *string      `json:"description"` // nil is unset and stays null on the wire
+	State           Lifecycle    `json:"state"`
+	Control         Control      `json:"control"`
+	OnDemandEnabled bool         `json:"on_demand_enabled"`
+	OnDemandLocked  bool         `json:"on_demand_locked"`
 
-	DelegateLOACreation bool
-	LOADocumentID       *string // never filled in unasked
-	IRR, RPKI           ValidationState
-	Ownership           ValidationState
-	OwnershipToken      string
-	AcceptedRisks       []string // named risks an operator approved with, e.g. "unverified"
+	DelegateLOACreation bool            `json:"delegate_loa_creation"`
+	LOADocumentID       *string         `json:"loa_document_id"` // never filled in unasked
+	IRR                 ValidationState `json:"irr"`
+	RPKI                ValidationState `json:"rpki"`
+	Ownership           ValidationState `json:"ownership"`
+	OwnershipToken      string          `json:"ownership_token"`
+	AcceptedRisks       []string        `json:"accepted_risks,omitempty"` // named risks an operator approved with, e.g. "unverified"
 
-	DeleteAfter *time.Time // end of the grace time while pending_delete
-	CreatedAt   time.Time
-	ModifiedAt  time.Time
-	Version     int64
+	DeleteAfter *time.Time `json:"delete_after,omitempty"` // end of the grace time while pending_delete
+	CreatedAt   time.Time  `json:"created_at"`
+	ModifiedAt  time.Time  `json:"modified_at"`
+	Version     int64      `json:"version"`
 }
 
 // Resting is the state a BGP prefix goes back to; returning to it is no loss.
@@ -63,26 +64,26 @@ const (
 
 // BGPPrefix is one route of a prefix: the prefix itself or a more-specific.
 type BGPPrefix struct {
-	ID                    string
-	PrefixID              string
-	CIDR                  netip.Prefix
-	Prepend               int // 0..3 extra copies of our ASN
-	AutoAdvertiseWithdraw bool
-	Advertised            bool // desired
-	AdvertisedModifiedAt  *time.Time
-	Resting               Resting
-	Sites                 Sites
-	CreatedAt             time.Time
-	ModifiedAt            time.Time
-	Version               int64
+	ID                    string       `json:"id"`
+	PrefixID              string       `json:"prefix_id"`
+	CIDR                  netip.Prefix `json:"cidr"`
+	Prepend               int          `json:"prepend"` // 0..3 extra copies of our ASN
+	AutoAdvertiseWithdraw bool         `json:"auto_advertise_withdraw"`
+	Advertised            bool         `json:"advertised"` // desired
+	AdvertisedModifiedAt  *time.Time   `json:"advertised_modified_at"`
+	Resting               Resting      `json:"resting"`
+	Sites                 Sites        `json:"sites"`
+	CreatedAt             time.Time    `json:"created_at"`
+	ModifiedAt            time.Time    `json:"modified_at"`
+	Version               int64        `json:"version"`
 }
 
 // Binding assigns a range of a prefix to a service. Immutable: created or deleted.
 type Binding struct {
-	ID        string
-	PrefixID  string
-	CIDR      netip.Prefix
-	ServiceID string
-	Active    bool // deployed at a quorum of the live edge machines
-	CreatedAt time.Time
+	ID        string       `json:"id"`
+	PrefixID  string       `json:"prefix_id"`
+	CIDR      netip.Prefix `json:"cidr"`
+	ServiceID string       `json:"service_id"`
+	Active    bool         `json:"active"` // deployed at a quorum of the live edge machines
+	CreatedAt time.Time    `json:"created_at"`
 }

@@ -168,8 +168,7 @@ type AuditReader interface {
 	AuditOf(changeID string) (AuditRecord, error)
 }
 
-// AuditWriter appends to the audit log and moves State.Version.
+// AuditWriter appends to the audit log. State.Version is the last Seq.
 type AuditWriter interface {
 	AppendAudit(AuditRecord) error
-	BumpVersion() (int64, error)
 }

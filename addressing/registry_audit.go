@@ -1,0 +1,59 @@
+package addressing
+
+import "context"
+
+// Audit returns up to limit records with a higher Seq, oldest first. In the
+// scope of one account only the records of its objects are seen.
+func (r *Registry) Audit(ctx context.Context, s Scope, after int64, limit int) ([]AuditRecord, error) {
+	return read(ctx, r, "read audit", func(tx ReadTx) ([]AuditRecord, error) { return tx.Audit(s, after, limit) })
+}
+
+// auditPage is how many records are read at once where all are needed.
+const auditPage = 1000
+
+// Changes returns every change that State has had since the version, oldest
+// first: what a builder that was away must know was admitted.
+func (r *Registry) Changes(ctx context.Context, since int64) ([]ChangeSet, error) {
+	return read(ctx, r, "read changes", func(tx ReadTx) ([]ChangeSet, error) {
+		var out []ChangeSet
+		err := eachAudit(tx, since, func(a AuditRecord) error {
+			out = append(out, a.ChangeSet())
+			return nil
+		})
+		return out, err
+	})
+}
+
+func eachAudit(tx ReadTx, after int64, fn func(AuditRecord) error) error {
+	for {
+		page, err := tx.Audit(EveryAccount(), after, auditPage)
+		if err != nil {
+			return err
+		}
+		for _, a := range page {
+			if err := fn(a); err != nil {
+				return err
+			}
+			after = a.Seq
+		}
+		if len(page) < auditPage {
+			return nil
+		}
+	}
+}
+
+// VerifyAudit recomputes the whole chain and returns how many records hold.
+// The error names the first one that does not fit.
+func (r *Registry) VerifyAudit(ctx context.Context) (records int64, err error) {
+	return read(ctx, r, "verify audit", func(tx ReadTx) (int64, error) {
+		var prev AuditRecord
+		err := eachAudit(tx, 0, func(a AuditRecord) error {
+			if err := a.Follows(prev); err != nil {
+				return &Error{Code: CodeRefused, Detail: err.Error(), Next: "keep the database file as evidence and restore the log from a backup"}
+			}
+			prev = a
+			return nil
+		})
+		return prev.Seq, err
+	})
+}

@@ -1,0 +1,373 @@
+package addressing
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+)
+
+// RestoreRequest is desired state as an older snapshot had it.
+type RestoreRequest struct {
+	Request
+	// Want holds the records to go back to; what it does not name is left
+	// alone. Nothing is ever deleted by a restore. Negative holds intents to
+	// put back after the database was lost; a rollback leaves it empty, or it
+	// would bring back what was lifted since.
+	Want State
+	// Tokens that are missing are put back too, from the mirror of a lost
+	// database.
+	Tokens []TokenRecord
+	// Withdraw also withdraws what Want says is withdrawn. Without it a
+	// restore only adds (invariant 16).
+	Withdraw bool
+}
+
+// Restored is what a restore did.
+type Restored struct {
+	Created    int      // objects that were missing
+	Changed    int      // objects set back, toggles among them
+	Advertised int      // BGP prefixes set to advertised
+	Withdrawn  int      // only with RestoreRequest.Withdraw
+	Kept       []string // ids of negative intents that kept something down, sorted
+	Skipped    []string // ids of objects that cannot come back: their place is taken
+}
+
+// Restore writes an older snapshot's desired state back: missing objects are
+// created with their ids, changed ones set back. It never lifts a negative
+// intent (invariant 15) and never advertises what is not bound (invariant 1).
+// For operators and system tasks; the latter only add (invariant 16).
+func (r *Registry) Restore(ctx context.Context, req RestoreRequest) (Restored, ChangeSet, error) {
+	var out Restored
+	change, err := r.mutate(ctx, req.Request, "restore", "state.restore", func(m *mutation) error {
+		if req.Actor.Kind == Owner || req.Actor.Kind == System && req.Withdraw {
+			return &Error{Code: CodeForbidden, Detail: "a restore is for operators; system tasks may only add"}
+		}
+		s := restore{m: m, req: req}
+		err := s.run()
+		slices.Sort(s.done.Kept)
+		s.done.Kept = slices.Compact(s.done.Kept)
+		out = s.done
+		return err
+	})
+	if err != nil {
+		return Restored{}, ChangeSet{}, err
+	}
+	return out, change, nil
+}
+
+// restore is one restore at work. Everything is looked up in maps that are
+// filled once: its cost follows the size of Want and of the store, not their
+// product.
+type restore struct {
+	m    *mutation
+	req  RestoreRequest
+	done Restored
+
+	accounts map[string]bool
+	prefixes map[string]*PrefixDetail
+	live     map[netip.Prefix]string // CIDR of a visible prefix -> its id
+	routes   map[netip.Prefix]string // CIDR of a visible prefix's route -> prefix id
+}
+
+func (s *restore) run() error {
+	for _, step := range []func() error{s.load, s.addAccounts, s.addServices, s.addTokens, s.addPrefixes, s.addIntents, s.addBindings, s.setRoutes} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *restore) load() error {
+	if err := s.m.touchAll(); err != nil {
+		return err
+	}
+	s.prefixes = make(map[string]*PrefixDetail, len(s.m.before))
+	s.live, s.routes = map[netip.Prefix]string{}, map[netip.Prefix]string{}
+	for id, d := range s.m.before {
+		d.BGP, d.Bindings, d.Negative = slices.Clone(d.BGP), slices.Clone(d.Bindings), slices.Clone(d.Negative)
+		s.keep(id, d)
+	}
+	return nil
+}
+
+func (s *restore) keep(id string, d PrefixDetail) {
+	s.prefixes[id] = &d
+	if d.State.Visible() {
+		s.live[d.CIDR] = id
+		for _, b := range d.BGP {
+			s.routes[b.CIDR] = id
+		}
+	}
+}
+
+func (s *restore) addAccounts() error {
+	there, err := s.m.tx.Accounts(EveryAccount())
+	if err != nil {
+		return err
+	}
+	s.accounts = make(map[string]bool, len(there))
+	for _, a := range there {
+		s.accounts[a.ID] = true
+	}
+	for _, a := range s.req.Want.Accounts {
+		if s.accounts[a.ID] || !s.req.Scope.Includes(a.ID) {
+			continue
+		}
+		if a.CreatedAt.IsZero() {
+			a.CreatedAt = s.req.At.UTC()
+		}
+		if err := s.m.saveAccount(nil, a); err != nil {
+			return err
+		}
+		s.accounts[a.ID] = true
+		s.done.Created++
+	}
+	return nil
+}
+
+func (s *restore) addServices() error {
+	there, err := s.m.tx.Services()
+	if err != nil {
+		return err
+	}
+	for _, v := range s.req.Want.Services {
+		if slices.ContainsFunc(there, func(o Service) bool { return o.ID == v.ID }) {
+			continue
+		}
+		if v.CreatedAt.IsZero() {
+			v.CreatedAt = s.req.At.UTC()
+		}
+		if err := s.m.saveService(nil, v); err != nil {
+			return err
+		}
+		s.done.Created++
+	}
+	return nil
+}
+
+func (s *restore) addTokens() error {
+	for _, t := range s.req.Tokens {
+		_, err := s.m.tx.Token(t.ID)
+		if err == nil || !s.req.Scope.Every() {
+			continue
+		}
+		if CodeOf(err) != CodeNotFound {
+			return err
+		}
+		if t.AccountID != "" && !s.accounts[t.AccountID] {
+			s.done.Skipped = append(s.done.Skipped, t.ID)
+			continue
+		}
+		if err := s.m.saveToken(nil, t); err != nil {
+			return err
+		}
+		s.done.Created++
+	}
+	return nil
+}
+
+func (s *restore) addPrefixes() error {
+	for _, p := range s.req.Want.Prefixes {
+		if !s.req.Scope.Includes(p.AccountID) || !p.State.Visible() {
+			continue
+		}
+		d, there := s.prefixes[p.ID]
+		holder, taken := s.live[p.CIDR]
+		switch {
+		case taken && holder != p.ID, !s.accounts[p.AccountID], there && d.State == Tombstone, there && d.AccountID != p.AccountID:
+			s.done.Skipped = append(s.done.Skipped, p.ID)
+		case there && d.State == PendingDelete:
+			if err := s.bringBack(d); err != nil {
+				return err
+			}
+		case !there:
+			if err := s.recreate(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *restore) bringBack(d *PrefixDetail) error {
+	if slices.ContainsFunc(d.BGP, func(b BGPPrefix) bool { _, taken := s.routes[b.CIDR]; return taken }) {
+		s.done.Skipped = append(s.done.Skipped, d.ID)
+		return nil
+	}
+	if err := s.m.undelete(*d); err != nil {
+		return err
+	}
+	d.State, d.DeleteAfter, d.Version = Approved, nil, d.Version+1
+	s.keep(d.ID, *d)
+	s.done.Changed++
+	return nil
+}
+
+func (s *restore) recreate(p Prefix) error {
+	if p.CreatedAt.IsZero() {
+		p.CreatedAt = s.req.At.UTC()
+	}
+	if p.IRR == "" {
+		p.IRR, p.RPKI, p.Ownership = ValidationPending, ValidationPending, ValidationPending
+	}
+	if p.OwnershipToken == "" {
+		proof, err := s.m.id()
+		if err != nil {
+			return err
+		}
+		p.OwnershipToken = proof
+	}
+	p, err := s.m.savePrefix(nil, p)
+	if err != nil {
+		return err
+	}
+	s.keep(p.ID, PrefixDetail{Prefix: p})
+	s.done.Created++
+	return nil
+}
+
+// addIntents comes before anything is advertised.
+func (s *restore) addIntents() error {
+	down := map[string]*intentIndex{}
+	for _, n := range s.req.Want.Negative {
+		if _, err := s.m.tx.Intent(n.ID); CodeOf(err) != CodeNotFound {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if n.AccountID != "" && !s.accounts[n.AccountID] || !n.InForce(s.req.At) {
+			continue
+		}
+		if err := s.m.insertIntent(n); err != nil {
+			return err
+		}
+		s.done.Created++
+		if down[n.AccountID] == nil {
+			down[n.AccountID] = &intentIndex{}
+		}
+		down[n.AccountID].add(n)
+	}
+	for _, x := range down {
+		x.sort()
+	}
+	for _, d := range s.prefixes {
+		if x := down[d.AccountID]; x != nil {
+			d.Negative = append(d.Negative, x.over(d.CIDR)...)
+		}
+	}
+	return nil
+}
+
+// of finds the prefix that a BGP prefix or binding of Want belongs to, if it
+// is there, approved and in scope.
+func (s *restore) of(prefixID string) *PrefixDetail {
+	d := s.prefixes[prefixID]
+	if d == nil || d.State != Approved || !s.req.Scope.Includes(d.AccountID) {
+		return nil
+	}
+	return d
+}
+
+func (s *restore) addBindings() error {
+	for _, b := range s.req.Want.Bindings {
+		d := s.of(b.PrefixID)
+		if d == nil || slices.ContainsFunc(d.Bindings, func(o Binding) bool { return o.ID == b.ID }) {
+			continue
+		}
+		if slices.ContainsFunc(d.Bindings, func(o Binding) bool { return o.CIDR == b.CIDR }) || !contains(d.CIDR, b.CIDR) {
+			s.done.Skipped = append(s.done.Skipped, b.ID)
+			continue
+		}
+		if b.CreatedAt.IsZero() {
+			b.CreatedAt = s.req.At.UTC()
+		}
+		b.Active = true
+		if err := s.m.insertBinding(b); err != nil {
+			return err
+		}
+		d.Bindings = append(d.Bindings, b)
+		s.done.Created++
+	}
+	return nil
+}
+
+func (s *restore) setRoutes() error {
+	for _, want := range s.req.Want.BGPPrefixes {
+		d := s.of(want.PrefixID)
+		if d == nil {
+			continue
+		}
+		i := slices.IndexFunc(d.BGP, func(o BGPPrefix) bool { return o.ID == want.ID })
+		if i >= 0 {
+			if err := s.setBack(d, d.BGP[i], want); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, taken := s.routes[want.CIDR]; taken || !contains(d.CIDR, want.CIDR) {
+			s.done.Skipped = append(s.done.Skipped, want.ID)
+			continue
+		}
+		if err := s.addRoute(d, want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *restore) addRoute(d *PrefixDetail, want BGPPrefix) error {
+	if want.CreatedAt.IsZero() {
+		want.CreatedAt = s.req.At.UTC()
+	}
+	want.Advertised = want.Advertised && s.mayAdvertise(d, want.CIDR)
+	want.AdvertisedModifiedAt = nil
+	if want.Advertised {
+		at := s.req.At.UTC()
+		want.AdvertisedModifiedAt = &at
+		s.done.Advertised++
+	}
+	saved, err := s.m.saveBGPPrefix(nil, want)
+	if err != nil {
+		return err
+	}
+	d.BGP = append(d.BGP, saved)
+	s.routes[want.CIDR] = d.ID
+	s.done.Created++
+	return nil
+}
+
+func (s *restore) setBack(d *PrefixDetail, is, want BGPPrefix) error {
+	now, at := is, s.req.At.UTC()
+	now.Prepend, now.Resting, now.Sites = want.Prepend, want.Resting, want.Sites
+	switch {
+	case want.Advertised && !is.Advertised && s.mayAdvertise(d, is.CIDR):
+		now.Advertised, now.AdvertisedModifiedAt = true, &at
+		s.done.Advertised++
+	case !want.Advertised && is.Advertised && s.req.Withdraw:
+		now.Advertised, now.AdvertisedModifiedAt = false, &at
+		s.done.Withdrawn++
+	}
+	if sameRoute(is, now) {
+		return nil
+	}
+	s.done.Changed++
+	_, err := s.m.saveBGPPrefix(&is, now)
+	return err
+}
+
+// mayAdvertise: bound, and not down on purpose. A block leaves the desired
+// state alone, so it does not stop a restore of it; an owner's own withdrawal
+// and an emergency one are what is desired.
+func (s *restore) mayAdvertise(d *PrefixDetail, cidr netip.Prefix) bool {
+	if !d.Bound(cidr) || d.Control == ControlBGP {
+		return false
+	}
+	may := true
+	for _, n := range d.BlockedBy(cidr, s.req.At) {
+		s.done.Kept = append(s.done.Kept, n.ID)
+		may = may && n.Kind == IntentBlock
+	}
+	return may
+}
