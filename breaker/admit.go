@@ -25,6 +25,7 @@ type admission struct {
 // admit decides on a proposal and charges what it allows.
 func (m *Model) admit(p Proposal, b Baseline) Decision {
 	p.Losses = distinct(p.Losses)
+	m.advertised(&b)
 	a := &admission{m: m, p: &p, b: &b}
 	for _, step := range []func() bool{
 		a.valid, a.gainsAlone, a.classify, a.statesAllow, a.emergency,
@@ -321,8 +322,8 @@ func (a *admission) approval() bool {
 	if a.p.Approval == "" {
 		return false
 	}
-	if a.p.Actor.Kind == System {
-		return a.refuse(Finding{Rule: "breaker.approval", Scope: a.p.Actor.Scope(), Why: "a system actor uses no approvals", Next: "let a person make the change"})
+	if a.p.Actor.Kind == System && slices.ContainsFunc(a.excused, func(l Loss) bool { return l.Protected }) {
+		return a.refuse(Finding{Rule: "breaker.protected", Scope: a.p.Actor.Scope(), Why: "a system actor never takes down what is protected", Next: "let a person make the change"})
 	}
 	if why := a.m.grants[a.p.Approval].covers(a.m.now, a.excused); why != "" {
 		return a.refuse(Finding{Rule: "breaker.approval", Scope: Global,
@@ -452,7 +453,7 @@ func (a *admission) ownerGlobal() bool {
 func (m *Model) ownerShare(b *Baseline, mine *ledger) pair {
 	left := pair{1 << 40, 1 << 40}
 	for _, w := range m.ledger(Global, dimOwner).rings {
-		sides, total := w.rung.limit(w.frozen(pair{int64(b.Customer.IPv4), int64(b.Customer.IPv6)}), 1000)
+		sides, total := w.rung.limit(m.frozen(Global, dimOwner, w, toPair(b.Customer)), 1000)
 		used := mine.sameWindow(w.rung.Name)
 		for side := range left {
 			if sides[side] < 0 {
@@ -497,7 +498,7 @@ func (a *admission) limits() bool {
 	}
 	return a.decide(a.m.check(Global, dimLoss, es, a.b, a.m.ledger(Global, dimOwner)), es) ||
 		a.decide(a.m.check(Global, dimBindings, a.unbound(), a.b, nil), a.unbound()) ||
-		a.decide(a.m.check(Global, dimModifies, entries(a.p.Modifies), a.b, nil), entries(a.p.Modifies)) ||
+		a.decide(a.m.check(Global, dimModifies, entries(a.modified()), a.b, nil), entries(a.modified())) ||
 		a.atRestLimits()
 }
 
@@ -513,6 +514,15 @@ func (a *admission) atRestLimits() bool {
 		}
 	}
 	return a.decide(a.m.check(Global, dimOnDemand, es, a.b, nil), es)
+}
+
+// modified are the modifications that have a limit. A drain changes every route
+// of a site, on purpose and at once.
+func (a *admission) modified() []Loss {
+	if a.p.Lane == Drain {
+		return nil
+	}
+	return a.p.Modifies
 }
 
 // part is the share of a change that one scope sees.
@@ -702,7 +712,7 @@ func (a *admission) charge() {
 	add(a.counted, Counted)
 	add(a.excused, a.class)
 	add(a.atRest, AtRest)
-	add(a.p.Modifies, Modified)
+	add(a.modified(), Modified)
 	for _, u := range a.p.Unbinds {
 		items = append(items, Item{Prefix: u.Prefix, Account: u.Account, Class: Binding, Services: []string{u.Service}})
 	}

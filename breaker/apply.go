@@ -3,6 +3,7 @@ package breaker
 // Replay applies a record read back from a journal. It decides nothing.
 func (m *Model) Replay(r *Record) {
 	m.tick(r.At)
+	m.asked = m.now
 	m.seq = max(m.seq, r.Seq)
 	m.apply(r)
 }
@@ -34,6 +35,8 @@ func (m *Model) apply(r *Record) {
 		m.trips = max(m.trips, r.Number)
 	case RecordMark:
 		m.applyMarks(r)
+	case RecordBase:
+		m.history.add(point{r.From, toPair(r.Base.Customer), toPair(r.Base.Space), int64(r.Base.bindings()), int64(r.Base.accounts())})
 	case RecordDown:
 		for i := range r.Items {
 			it := &r.Items[i]
@@ -159,7 +162,9 @@ func (c *charging) add(s Scope, d dim, k key, w int64, account string) {
 	if len(l.rings) == 0 {
 		return
 	}
-	l.observe(c.m.denominators(s, d, &c.r.Base))
+	if !historic(s) {
+		l.observe(c.m.denominators(s, d, &c.r.Base))
+	}
 	seq := uint32(c.r.Seq)
 	prev, had := l.charge(k, mark{at: c.m.now, weight: w, actor: c.actor, account: c.m.name(account), seq: seq})
 	if c.p != nil {
@@ -169,24 +174,23 @@ func (c *charging) add(s Scope, d dim, k key, w int64, account string) {
 
 // denominators are what a ledger's shares are of: a count and address space.
 func (m *Model) denominators(s Scope, d dim, b *Baseline) (count, space pair) {
-	of := func(c Count) pair { return pair{int64(c.IPv4), int64(c.IPv6)} }
 	switch {
 	case d == dimAccounts:
 		return pair{0, int64(b.accounts())}, pair{}
 	case d == dimBindings:
 		return pair{0, int64(b.bindings())}, pair{}
 	case d == dimOwner && s.Kind == ScopeGlobal:
-		return of(b.Customer), pair{}
+		return toPair(b.Customer), pair{}
 	}
 	switch s.Kind {
 	case ScopeAccount:
-		return of(b.Accounts[s.Key]), pair{}
+		return toPair(b.Accounts[s.Key]), pair{}
 	case ScopeService:
-		return of(b.Services[s.Key]), pair{}
+		return toPair(b.Services[s.Key]), pair{}
 	case ScopeNeighbor:
-		return of(b.Neighbors[s.Key]), pair{}
+		return toPair(b.Neighbors[s.Key]), pair{}
 	}
-	return of(b.Customer), of(b.Space)
+	return toPair(b.Customer), toPair(b.Space)
 }
 
 func (m *Model) applyRelease(id string) {

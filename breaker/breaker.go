@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -126,19 +127,23 @@ func (b *Breaker) leave() { b.turn <- struct{}{} }
 
 // step decides and makes the decision durable. What could not be written is
 // kept and written first the next time.
-func (b *Breaker) step(e Event, sync bool) (Decision, error) {
+func (b *Breaker) step(e Event) (Decision, error) {
 	d, records, err := b.m.Step(e)
 	b.queue = append(b.queue, records...)
 	if len(b.queue) == 0 {
 		return d, err
 	}
-	if werr := b.j.append(b.queue, sync); werr != nil {
+	if werr := b.j.append(b.queue, slices.ContainsFunc(b.queue, mustSync)); werr != nil {
 		return Decision{State: d.State}, fmt.Errorf("breaker: %w", werr)
 	}
 	clear(b.queue)
 	b.queue = b.queue[:0]
 	return d, errors.Join(err, b.compact())
 }
+
+// mustSync reports whether a record has to be on disk before its effect. What
+// was seen or counted is written at once, and on disk with the next charge.
+func mustSync(r Record) bool { return r.Kind != RecordPeak && r.Kind != RecordBase }
 
 // cannotDecide refuses because of the breaker's own failure: it fails static.
 func cannotDecide(err error) Decision {
@@ -154,7 +159,7 @@ func (b *Breaker) Admit(ctx context.Context, p Proposal, base Baseline) Decision
 	}
 	defer b.leave()
 	p.At = b.clock(p.At)
-	d, err := b.step(Proposed{p, base}, true)
+	d, err := b.step(Proposed{p, base})
 	if err != nil {
 		_, records, _ := b.m.Step(Released{ID: p.ID, At: p.At})
 		b.queue = append(b.queue, records...)
@@ -171,7 +176,7 @@ func (b *Breaker) Judge(ctx context.Context, f PlanFacts, base Baseline) Decisio
 	}
 	defer b.leave()
 	f.At = b.clock(f.At)
-	d, err := b.step(Planned{f, base}, true)
+	d, err := b.step(Planned{f, base})
 	if err != nil {
 		return cannotDecide(err)
 	}
@@ -190,7 +195,7 @@ func (b *Breaker) do(e func(time.Time) Event, at time.Time) error {
 		return err
 	}
 	defer b.leave()
-	_, err := b.step(e(b.clock(at)), true)
+	_, err := b.step(e(b.clock(at)))
 	return err
 }
 
@@ -202,7 +207,7 @@ func (b *Breaker) ObserveAdvertised(neighbor string, f Family, count int, at tim
 		return err
 	}
 	defer b.leave()
-	_, err := b.step(Advertised{neighbor, f, count, b.clock(at)}, false)
+	_, err := b.step(Advertised{neighbor, f, count, b.clock(at)})
 	return err
 }
 
@@ -236,7 +241,7 @@ func (b *Breaker) Trip(s Scope, to State, reason string, by Actor, at time.Time)
 		return "", err
 	}
 	defer b.leave()
-	d, err := b.step(Tripped{Scope: s, To: to, Reason: reason, By: by, At: b.clock(at)}, true)
+	d, err := b.step(Tripped{Scope: s, To: to, Reason: reason, By: by, At: b.clock(at)})
 	return d.TripID, err
 }
 

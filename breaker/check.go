@@ -61,7 +61,7 @@ func (m *Model) check(s Scope, d dim, es []entry, b *Baseline, also *ledger) []b
 			den = space
 		}
 		used := w.sum.plus(also.sameWindow(w.rung.Name))
-		if br, ok := w.exceeded(used, sums[i], w.frozen(den), m.factor(s)); ok && !m.tooFew(w, count) {
+		if br, ok := w.exceeded(used, sums[i], m.frozen(s, d, w, den), m.factor(s)); ok && !m.tooFew(w, count) {
 			br.scope, br.l = s, l
 			out = append(out, br)
 		}

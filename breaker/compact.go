@@ -38,6 +38,9 @@ func (m *Model) Compacted() []Record {
 		out = append(out, m.compactLedger(id)...)
 	}
 	out = append(out, m.compactDown()...)
+	for _, p := range m.history {
+		out = append(out, Record{Kind: RecordBase, From: p.at, Base: p.baseline()})
+	}
 	for _, name := range sortedKeys(m.peaks) {
 		out = append(out, m.peaks[name].records(name)...)
 	}

@@ -22,6 +22,7 @@ type judgement struct {
 // judge decides on a whole plan. Everything it may lose was charged when its
 // change was admitted; what was not is unexplained.
 func (m *Model) judge(f PlanFacts, b Baseline) Decision {
+	m.advertised(&b)
 	j := &judgement{m: m, f: &f, b: &b, losses: distinct(f.Losses)}
 	j.d.State = m.state(Global).state
 	if !m.ready {

@@ -85,6 +85,8 @@ type Model struct {
 	scopes    map[Scope]scopeState
 	ledgers   map[ledgerID]*ledger
 	shared    []*ledger // of services and neighbors, which a gain looks through
+	history   history
+	asked     int64 // when a change or plan was last decided on
 	peaks     map[string]*peak
 	down      map[key]downed
 	pending   map[string]*pending
@@ -180,7 +182,7 @@ func (m *Model) open(id ledgerID) *ledger {
 	case dimAllowance:
 		return newLedger([]Rung{{Name: "breaker.allowance", Span: hour, Total: lim.OwnerWhileOpen, Unit: Routes}})
 	case dimExcused, dimState:
-		return newLedger([]Rung{{Name: "breaker.state", Span: hour, Net: true, Unit: Routes}})
+		return newLedger([]Rung{{Name: "breaker.W6", Span: hour, Net: true, Unit: Routes}})
 	}
 	return newLedger()
 }

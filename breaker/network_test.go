@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -16,12 +17,13 @@ type network struct {
 	customers []Loss
 	others    []Loss
 	base      Baseline
+	byPrefix  map[netip.Prefix]Loss
 }
 
 // newNetwork has n customer prefixes, every tenth of IPv6, of accounts many
 // accounts, and others first-party prefixes.
 func newNetwork(n, accounts, others int, neighbors ...string) *network {
-	w := &network{base: Baseline{Accounts: map[string]Count{}, Neighbors: map[string]Count{}}}
+	w := &network{byPrefix: map[netip.Prefix]Loss{}, base: Baseline{Accounts: map[string]Count{}, Neighbors: map[string]Count{}}}
 	var all Count
 	for i := range n + others {
 		l := Loss{Prefix: testPrefix(i), Account: "first-party", Weight: WeightFull, Cause: "withdraw"}
@@ -34,6 +36,7 @@ func newNetwork(n, accounts, others int, neighbors ...string) *network {
 		}
 		w.base.Accounts[l.Account] = plus(w.base.Accounts[l.Account], l.Prefix, 1)
 		all = plus(all, l.Prefix, 1)
+		w.byPrefix[l.Prefix] = l
 	}
 	for _, name := range neighbors {
 		w.base.Neighbors[name] = all
@@ -74,6 +77,7 @@ type harness struct {
 	m    *Model
 	net  *network
 	n    int
+	base Baseline
 	down map[netip.Prefix]bool
 	recs []Record
 }
@@ -83,7 +87,9 @@ func newHarness(t testing.TB, w *network, lim Limits) *harness {
 	if err := lim.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	return &harness{t: t, m: NewModel(lim), net: w, down: map[netip.Prefix]bool{}}
+	base := w.base
+	base.Accounts, base.Neighbors = maps.Clone(base.Accounts), maps.Clone(base.Neighbors)
+	return &harness{t: t, m: NewModel(lim), net: w, base: base, down: map[netip.Prefix]bool{}}
 }
 
 // step runs an event; it must not fail.
@@ -107,10 +113,10 @@ func (h *harness) propose(p Proposal) Decision {
 	d := h.step(Proposed{p, h.baseline()})
 	if d.Verdict == Allow {
 		for _, l := range p.Losses {
-			h.down[l.Prefix] = true
+			h.count(l.Prefix, -1)
 		}
 		for _, g := range p.Gains {
-			delete(h.down, g)
+			h.count(g, 1)
 		}
 	}
 	return d
@@ -121,36 +127,30 @@ func (h *harness) withdraw(by Actor, when time.Duration, losses ...Loss) Decisio
 	return h.propose(Proposal{Actor: by, At: at(when), Losses: losses})
 }
 
-// baseline is the network less what is down: what the caller would count.
-func (h *harness) baseline() Baseline {
-	b := h.net.base
-	if len(h.down) == 0 {
-		return b
+// count moves one prefix of the network off the wire, or back on it.
+func (h *harness) count(p netip.Prefix, n int) {
+	l, ok := h.net.byPrefix[p]
+	if !ok || h.down[p] == (n < 0) {
+		return
 	}
-	b.Accounts, b.Neighbors = copyCounts(b.Accounts), copyCounts(b.Neighbors)
-	for _, list := range [][]Loss{h.net.customers, h.net.others} {
-		for _, l := range list {
-			if !h.down[l.Prefix] {
-				continue
-			}
-			if l.Customer {
-				b.Customer = plus(b.Customer, l.Prefix, -1)
-			}
-			b.Accounts[l.Account] = plus(b.Accounts[l.Account], l.Prefix, -1)
-			for n := range b.Neighbors {
-				b.Neighbors[n] = plus(b.Neighbors[n], l.Prefix, -1)
-			}
-		}
+	if n > 0 {
+		delete(h.down, p)
+	} else {
+		h.down[p] = true
 	}
-	return b
+	if l.Customer {
+		h.base.Customer = plus(h.base.Customer, p, n)
+	}
+	h.base.Accounts[l.Account] = plus(h.base.Accounts[l.Account], p, n)
+	for name := range h.base.Neighbors {
+		h.base.Neighbors[name] = plus(h.base.Neighbors[name], p, n)
+	}
 }
 
-func copyCounts(m map[string]Count) map[string]Count {
-	c := make(map[string]Count, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
+// baseline is the network less what is down: what the caller would count.
+func (h *harness) baseline() Baseline {
+	h.base.SitesDown = h.net.base.SitesDown
+	return h.base
 }
 
 // left is how many routes a neighbor still holds.

@@ -26,12 +26,13 @@ const (
 	RecordStart    RecordKind = 10 // first record of a journal
 	RecordMark     RecordKind = 11 // compacted: one ledger
 	RecordDown     RecordKind = 12 // compacted: what is down by an admitted loss
+	RecordBase     RecordKind = 13 // what is advertised changed: later denominators
 )
 
 var recordNames = map[RecordKind]string{
 	RecordCharge: "charge", RecordRelease: "release", RecordGain: "gain", RecordTrip: "trip",
 	RecordReset: "reset", RecordPeak: "peak", RecordOversize: "oversize", RecordApprove: "approve",
-	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down",
+	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down", RecordBase: "base",
 }
 
 // String names the kind.
@@ -76,11 +77,11 @@ type stored struct {
 	mark
 }
 
-// run is a stretch of buckets with the same denominator.
+// run is the denominator of one bucket of one window.
 type run struct {
-	ring int
-	from int64 // bucket; the run ends where the next one of its ring begins
-	base pair
+	ring   int
+	bucket int64
+	base   pair
 }
 
 // Record is one entry of the journal. Which fields count depends on the kind.
@@ -139,7 +140,7 @@ func appendRecord(b []byte, r *Record) []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.runs)))
 	for _, u := range r.runs {
 		b = binary.AppendUvarint(b, uint64(u.ring))
-		b = binary.AppendVarint(b, u.from)
+		b = binary.AppendVarint(b, u.bucket)
 		b = binary.AppendVarint(b, u.base[0])
 		b = binary.AppendVarint(b, u.base[1])
 	}

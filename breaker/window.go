@@ -86,8 +86,8 @@ func (k key) side() int {
 
 func (p pair) total() int64 { return p[0] + p[1] }
 
-// ring is one rung's window: what was counted per bucket, and what was
-// advertised at the end of each bucket.
+// ring is one rung's window: what was counted per bucket, and what the scope
+// had advertised when it was.
 type ring struct {
 	rung  Rung
 	width int64 // of a bucket, ms
@@ -107,13 +107,12 @@ func (w *ring) advance(now int64) {
 	if b <= w.head {
 		return
 	}
-	last := w.base[slot(w.head)]
 	for i := max(w.head+1, b-buckets); i <= b; i++ {
 		s := slot(i)
 		w.sum[0] -= w.n[s][0]
 		w.sum[1] -= w.n[s][1]
 		w.n[s] = pair{}
-		w.base[s] = last
+		w.base[s] = pair{}
 	}
 	w.head = b
 }
@@ -129,20 +128,19 @@ func (w *ring) put(at int64, side int, units int64) {
 	w.sum[side] += units
 }
 
-// frozen is the denominator: what was advertised when the window began. A
-// window older than what is known is judged on the most that is known of it,
-// because a first load is no growth.
+// frozen is the denominator of a scope that keeps no history: what it had at the
+// first charge in the window, before it shrank by the charges.
 func (w *ring) frozen(current pair) pair {
-	if f := w.base[slot(w.head-buckets)]; f.total() > 0 {
-		return f
-	}
-	for i := w.head - buckets + 1; i <= w.head; i++ {
+	for i := max(0, w.head-buckets); i <= w.head; i++ {
 		if f := w.base[slot(i)]; f.total() > 0 {
 			return pair{max(f[0], current[0]), max(f[1], current[1])}
 		}
 	}
 	return current
 }
+
+// since is when the window's oldest bucket began.
+func (w *ring) since() int64 { return max(0, w.head-buckets) * w.width }
 
 // room is the time until the oldest counted bucket leaves the window, in ms.
 func (w *ring) room(now int64) int64 {
@@ -278,15 +276,15 @@ func (l *ledger) restore(k key) {
 	l.replace(k, m, true, n)
 }
 
-// observe notes what is advertised now, the denominator of later windows.
-// Nothing advertised is nothing known: a first load begins there.
+// observe notes what is advertised before a charge; the first one in a bucket
+// counts.
 func (l *ledger) observe(count, space pair) {
 	for _, w := range l.rings {
 		c := count
 		if w.rung.Unit == Space {
 			c = space
 		}
-		if c.total() > 0 {
+		if c.total() > 0 && w.base[slot(w.head)].total() == 0 {
 			w.base[slot(w.head)] = c
 		}
 	}
@@ -340,17 +338,9 @@ func (l *ledger) shares(w *ring) share {
 
 // rebase loads the denominators of a compacted ledger.
 func (l *ledger) rebase(runs []run) {
-	for i, u := range runs {
-		if u.ring < 0 || u.ring >= len(l.rings) {
-			continue
-		}
-		w := l.rings[u.ring]
-		end := w.head
-		if i+1 < len(runs) && runs[i+1].ring == u.ring {
-			end = min(end, runs[i+1].from-1)
-		}
-		for b := max(0, u.from, w.head-buckets); b <= end; b++ {
-			w.base[slot(b)] = u.base
+	for _, u := range runs {
+		if u.ring >= 0 && u.ring < len(l.rings) && u.bucket >= 0 && l.rings[u.ring].holds(u.bucket*l.rings[u.ring].width) {
+			l.rings[u.ring].base[slot(u.bucket)] = u.base
 		}
 	}
 }
@@ -359,11 +349,9 @@ func (l *ledger) rebase(runs []run) {
 func (l *ledger) runs() []run {
 	var runs []run
 	for i, w := range l.rings {
-		var last pair
 		for b := max(0, w.head-buckets); b <= w.head; b++ {
-			if c := w.base[slot(b)]; c != last {
+			if c := w.base[slot(b)]; c.total() > 0 {
 				runs = append(runs, run{i, b, c})
-				last = c
 			}
 		}
 	}
