@@ -232,17 +232,38 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// What somebody else puts into GoBGP is seen by the drift check and by nobody
-// else; what is deleted behind our back is missing.
-func TestLoadedShowsDrift(t *testing.T) {
+// What somebody else puts into GoBGP or takes out of it shows, and what is
+// missing comes back; what is foreign went to nobody.
+func TestDriftIsSeenAndRepaired(t *testing.T) {
 	l := newLab(t)
-	applyAndStart(t, l.speaker, speakertest.Target(1, speakertest.Wants(8)))
-	l.inject(t, netip.MustParsePrefix("198.51.100.0/24"))
+	target := speakertest.Target(1, speakertest.Wants(8))
+	applyAndStart(t, l.speaker, target)
+	transit := l.neighbors[speakertest.Transit]
+	waitFor(t, "the table is there", func() bool { return transit.Held() == 8 })
+	foreign, gone := netip.MustParsePrefix("198.51.100.0/24"), bgp.Union(target)[2]
+	l.inject(t, foreign)
+	l.speaker.mu.Lock()
+	c := l.speaker.loaded[gone]
+	l.speaker.mu.Unlock()
+	if err := l.speaker.deletePath(t.Context(), c, gone); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the route is gone", func() bool { return transit.Held() == 7 })
+
 	loaded, err := l.speaker.Loaded(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(loaded) != 9 || !slices.Contains(loaded, netip.MustParsePrefix("198.51.100.0/24")) {
-		t.Errorf("loaded %v", loaded)
+	d := bgp.CompareLoaded(bgp.Union(target), loaded)
+	if !slices.Equal(d.Missing, []netip.Prefix{gone}) || !slices.Equal(d.Foreign, []netip.Prefix{foreign}) {
+		t.Fatalf("drift %+v", d)
+	}
+	n, err := l.speaker.Reload(t.Context(), append(d.Missing, d.Foreign...))
+	if err != nil || n != 1 {
+		t.Errorf("reloaded %d, %v", n, err)
+	}
+	waitFor(t, "the route is back", func() bool { return transit.Held() == 8 })
+	if c := transit.Counters(); c.Announced != 9 {
+		t.Errorf("%d announced, want 9", c.Announced)
 	}
 }

@@ -100,3 +100,30 @@ func (s *Speaker) Loaded(ctx context.Context) ([]netip.Prefix, error) {
 	slices.SortFunc(out, netip.Prefix.Compare)
 	return out, ctx.Err()
 }
+
+// Reload puts paths that somebody took out of GoBGP back in, as they were
+// loaded, and reports how many. It only adds: a prefix that no Target names is
+// left alone.
+func (s *Speaker) Reload(ctx context.Context, prefixes []netip.Prefix) (int, error) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	done := 0
+	for _, p := range prefixes {
+		s.mu.Lock()
+		c, closed := s.loaded[p], s.closed
+		s.mu.Unlock()
+		switch {
+		case closed:
+			return done, fmt.Errorf("reload: %w", bgp.ErrClosed)
+		case ctx.Err() != nil:
+			return done, fmt.Errorf("reload: %w", ctx.Err())
+		case c == nil:
+			continue
+		}
+		if _, err := s.server.AddPath(ctx, &api.AddPathRequest{Path: c.path(p)}); err != nil {
+			return done, fmt.Errorf("reload: prefix %s: %w", p, err)
+		}
+		done++
+	}
+	return done, nil
+}

@@ -482,23 +482,7 @@ func difference(held []neighbor.Route, want []snapshots.TargetRoute) string {
 
 // Same reports whether two sets of attributes mean the same on the wire.
 func Same(a, b neighbor.Attributes) bool {
-	number := func(p *uint32) int64 {
-		if p == nil {
-			return -1
-		}
-		return int64(*p)
-	}
-	sorted := func(cs []policy.Community) []policy.Community { return slices.Sorted(slices.Values(cs)) }
-	large := func(cs []policy.LargeCommunity) []string {
-		var out []string
-		for _, c := range cs {
-			out = append(out, c.String())
-		}
-		return slices.Sorted(slices.Values(out))
-	}
-	return a.NextHop == b.NextHop && a.Origin == b.Origin && slices.Equal(a.Others, b.Others) &&
-		slices.Equal(a.ASPath, b.ASPath) && number(a.MED) == number(b.MED) && number(a.LocalPref) == number(b.LocalPref) &&
-		slices.Equal(sorted(a.Communities), sorted(b.Communities)) && slices.Equal(large(a.LargeCommunities), large(b.LargeCommunities))
+	return a.Origin == b.Origin && slices.Equal(a.Others, b.Others) && bgp.SameAttributes(&a.Attributes, &b.Attributes)
 }
 
 func eventually(t *testing.T, what string, done func() bool) {
