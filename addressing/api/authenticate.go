@@ -61,7 +61,7 @@ func (s *Server) token(r *http.Request, c *call, hash string) (addressing.TokenR
 	if s.cfg.Mirror != nil {
 		if t, err := s.cfg.Mirror.Authenticate(hash, from, c.at); err == nil {
 			if !c.op.recovery && s.uses.due(t.ID, c.at) {
-				_, _ = s.ask(r.Context(), hash, r, c) // notes the use; the mirror has already answered
+				s.touch(r.Context(), t.ID, c.at)
 			}
 			return t, nil
 		}
@@ -84,6 +84,20 @@ func (s *Server) ask(ctx context.Context, hash string, r *http.Request, c *call)
 	ctx, cancel := context.WithTimeout(ctx, storeWait)
 	defer cancel()
 	return reg.Authenticate(ctx, hash, remote(r), c.at)
+}
+
+// touch notes the use of a token. The mirror has already answered: a store that
+// cannot note it is no reason to turn anybody away.
+func (s *Server) touch(ctx context.Context, id string, at time.Time) {
+	reg, err := s.intent()
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	if err := reg.TouchToken(ctx, id, at); err != nil {
+		s.cfg.Log.WarnContext(ctx, "use of a token not noted", "token_id", id, "error", err.Error())
+	}
 }
 
 // uses says when the last use of a token is to be noted again: once a minute.

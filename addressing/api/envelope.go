@@ -21,7 +21,7 @@ func envelopeOf(f failure) FailureEnvelope {
 		parts = append(parts, f.why)
 	}
 	text := strings.Join(parts, ": ")
-	if f.next != "" {
+	if f.next != "" && f.code != codeNoRoute {
 		text += "; " + f.next
 	}
 	if f.confirm != "" {

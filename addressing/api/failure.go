@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 )
@@ -98,6 +99,8 @@ func ofDomain(e *addressing.Error) failure {
 		f.retry = "5"
 		if f.next == "" {
 			f.next = stillWorks
+		} else if !strings.Contains(f.next, stillWorks) {
+			f.next += "; " + stillWorks
 		}
 	case addressing.CodeFrozen:
 		f.retry, f.noRetry = "60", true

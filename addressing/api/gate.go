@@ -46,10 +46,32 @@ func (g *gate) admit(r *http.Request) (*operation, error) {
 	if op == nil {
 		return nil, g.noOperation(r)
 	}
+	if err := checkNumbers(op, r.URL.Path); err != nil {
+		return nil, err
+	}
 	if err := checkQuery(op.query, r.URL.RawQuery, r.URL.ForceQuery); err != nil {
 		return nil, badQuery(err)
 	}
 	return op, nil
+}
+
+// checkNumbers checks the path parameters that are numbers; all others are ids
+// or names, which either exist or do not.
+func checkNumbers(op *operation, path string) error {
+	if len(op.numbers) == 0 {
+		return nil
+	}
+	for name, text := range pathValues(op.path, path) {
+		schema, isNumber := op.numbers[name]
+		if !isNumber {
+			continue
+		}
+		if err := checkText(schema, text, name); err != nil {
+			return fail(failure{status: http.StatusBadRequest, code: addressing.CodeInvalid, number: 1001, message: "invalid_path",
+				why: "path parameter " + err.Error(), field: "path." + name, noRetry: true})
+		}
+	}
+	return nil
 }
 
 func (g *gate) find(r *http.Request, method string) *operation {

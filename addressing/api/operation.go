@@ -18,7 +18,8 @@ type operation struct {
 	permissions []permission
 	recovery    bool // must not touch the store
 	query       map[string]parameter
-	body        *bodyRule // nil: no body, or the empty object
+	numbers     map[string]*openapi3.Schema // path parameters that are numbers
+	body        *bodyRule                   // nil: no body, or the empty object
 }
 
 // mutates reports whether the operation can change anything.
@@ -79,7 +80,7 @@ func readOperations(doc []byte) (operations, error) {
 }
 
 func readOperation(path, method string, item *openapi3.PathItem, op *openapi3.Operation) (*operation, error) {
-	o := &operation{id: op.OperationID, method: method, path: path, query: make(map[string]parameter)}
+	o := &operation{id: op.OperationID, method: method, path: path, query: make(map[string]parameter), numbers: make(map[string]*openapi3.Schema)}
 	if err := o.readPermissions(op.Extensions); err != nil {
 		return nil, err
 	}
@@ -88,10 +89,13 @@ func readOperation(path, method string, item *openapi3.PathItem, op *openapi3.Op
 		switch {
 		case p.In == openapi3.ParameterInCookie:
 			return nil, fmt.Errorf("parameter %s: cookies are not read", p.Name)
-		case p.In != openapi3.ParameterInQuery:
-			continue
 		case p.Schema == nil:
 			return nil, fmt.Errorf("parameter %s: has no schema", p.Name)
+		case p.In == openapi3.ParameterInPath && p.Schema.Value.Type.Is(openapi3.TypeInteger):
+			o.numbers[p.Name] = p.Schema.Value
+			continue
+		case p.In != openapi3.ParameterInQuery:
+			continue
 		}
 		if err := checkScalar(p.Schema.Value); err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", p.Name, err)

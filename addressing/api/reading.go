@@ -66,8 +66,10 @@ func ask[T any](ctx context.Context, f *fallback, read func(context.Context, rea
 		defer cancel()
 		var v T
 		if v, err = read(bounded, reg); !storeFailed(err) {
+			f.s.down.Store(false)
 			return v, err
 		}
+		f.s.down.Store(true)
 	}
 	if f.c.source = f.s.frozen(); f.c.source == nil {
 		return zero, err

@@ -56,6 +56,7 @@ type Server struct {
 	repeats  *repeats
 	uses     *uses
 	metrics  *metrics
+	down     atomic.Bool  // the store failed the last request that needed it
 	handler  http.Handler // the generated one
 	uid      uint32
 }
@@ -300,6 +301,9 @@ func writeText(w http.ResponseWriter, status int, text string) {
 // refuse writes a failure in the form of the surface.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	c := callIn(r.Context())
+	if c.op != nil && !c.op.recovery && storeFailed(err) {
+		s.down.Store(true)
+	}
 	f := failureOf(err)
 	if f.status >= http.StatusInternalServerError {
 		s.cfg.Log.ErrorContext(r.Context(), "request failed", "request_id", c.requestID, "path", r.URL.Path, "error", err.Error())

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -221,14 +222,18 @@ func (h *handlers) GetPrefixHistory(ctx context.Context, r GetPrefixHistoryReque
 	return GetPrefixHistory200JSONResponse{Items: out, Scope: "prefix:" + r.PrefixID, Environment: h.environment(), Count: len(out), Total: len(out)}, nil
 }
 
-// history reads the audit entries that name an object, newest first. It reads
+// history reads the audit entries of an object and of what belongs to it,
+// newest first. It reads
 // the whole log of the scope: a question for people, not for a loop.
 func (h *handlers) history(ctx context.Context, reg *addressing.Registry, s addressing.Scope, object string) ([]addressing.AuditRecord, error) {
 	all, err := allAudit(ctx, reg, s, 0)
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(r addressing.AuditRecord) bool { return !slices.Contains(r.Objects, object) })
+	quoted := []byte(`"` + object + `"`) // what belongs to it names it in its images
+	all = slices.DeleteFunc(all, func(r addressing.AuditRecord) bool {
+		return !slices.Contains(r.Objects, object) && !bytes.Contains(r.Before, quoted) && !bytes.Contains(r.After, quoted)
+	})
 	slices.Reverse(all)
 	return all, nil
 }
