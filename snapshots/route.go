@@ -23,7 +23,7 @@ func Routes(p *AccountPart) []Route {
 		var bound map[netip.Prefix][]string
 		for j := range rec.BGP {
 			b := &rec.BGP[j]
-			if !b.Advertised || b.Sites.Empty() || covered(b.CIDR, down) {
+			if !b.Advertised || b.Sites.Empty() || down.has(b.CIDR) {
 				continue
 			}
 			if bound == nil {
@@ -43,18 +43,31 @@ func Routes(p *AccountPart) []Route {
 	return out
 }
 
-// downSet is what negative intents name by prefix.
-func downSet(intents []NegativeIntent) map[netip.Prefix]struct{} {
+// down is what negative intents name by prefix. A block takes everything
+// inside its range down, the other kinds one route (addressing.NegativeIntent).
+type down struct{ ranges, routes map[netip.Prefix]struct{} }
+
+func (d down) has(p netip.Prefix) bool {
+	_, route := d.routes[p]
+	return route || covered(p, d.ranges)
+}
+
+func downSet(intents []NegativeIntent) down {
 	if len(intents) == 0 {
-		return nil
+		return down{}
 	}
-	set := make(map[netip.Prefix]struct{}, len(intents))
+	d := down{ranges: map[netip.Prefix]struct{}{}, routes: map[netip.Prefix]struct{}{}}
 	for _, n := range intents {
-		if p, err := addressing.ParsePrefix(n.CIDR); err == nil {
-			set[p] = struct{}{}
+		p, err := addressing.ParsePrefix(n.CIDR)
+		switch {
+		case err != nil:
+		case n.Kind == addressing.IntentBlock:
+			d.ranges[p] = struct{}{}
+		default:
+			d.routes[p] = struct{}{}
 		}
 	}
-	return set
+	return d
 }
 
 func boundSet(bindings []Binding) map[netip.Prefix][]string {
