@@ -47,6 +47,20 @@ func CheckPrefix(p netip.Prefix) error {
 	return nil
 }
 
+// CheckRange reports why p cannot be bound or delegated, or nil. A range is
+// not a route: any size will do, down to one address.
+func CheckRange(p netip.Prefix) error {
+	switch {
+	case !p.IsValid():
+		return fmt.Errorf("range: missing or invalid")
+	case p.Addr().Is4In6():
+		return fmt.Errorf("range %s: IPv4-mapped IPv6", p)
+	case p != p.Masked():
+		return fmt.Errorf("range %s: host bits are set, did you mean %s?", p, p.Masked())
+	}
+	return nil
+}
+
 // ComparePrefix orders prefixes: IPv4 first, then address, then size. Every
 // sorted list of prefixes in Holdfast uses it.
 func ComparePrefix(a, b netip.Prefix) int {

@@ -65,7 +65,7 @@ const magicTransit = "Magic Transit"
 
 // bindable are the rules of a new binding (api-contract section 4.3).
 func bindable(d PrefixDetail, in NewBinding, service Service) error {
-	if err := CheckPrefix(in.CIDR); err != nil {
+	if err := CheckRange(in.CIDR); err != nil {
 		return &Error{Code: CodeInvalid, Field: "cidr", Detail: err.Error(), Number: 1001, Message: "invalid_network_cidr"}
 	}
 	if d.State != Approved {

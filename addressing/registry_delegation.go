@@ -16,7 +16,7 @@ func (r *Registry) CreateDelegation(ctx context.Context, req Request, prefixID s
 		if err != nil {
 			return err
 		}
-		if err := CheckPrefix(cidr); err != nil {
+		if err := CheckRange(cidr); err != nil {
 			return &Error{Code: CodeInvalid, Field: "cidr", Detail: err.Error(), Number: 1001, Message: "invalid_network_cidr"}
 		}
 		if !contains(d.CIDR, cidr) {

@@ -44,8 +44,8 @@ func (w *world) bodies() map[string]string {
 	return map[string]string{
 		"PrefixCreate":         `{"cidr":"203.0.113.0/24","asn":64500}`,
 		"PrefixEdit":           `{"description":"taken over"}`,
-		"BindingCreate":        `{"cidr":"192.0.2.0/24","service_id":"` + w.service + `"}`,
-		"PrefixBind":           `{"cidr":"192.0.2.0/24","service_id":"` + w.service + `"}`,
+		"BindingCreate":        `{"cidr":"192.0.2.128/32","service_id":"` + w.service + `"}`,
+		"PrefixBind":           `{"cidr":"192.0.2.128/32","service_id":"` + w.service + `"}`,
 		"BGPPrefixCreate":      `{"cidr":"192.0.2.0/24"}`,
 		"BGPPrefixEdit":        `{"on_demand":{"advertised":false}}`,
 		"StatusEdit":           `{"advertised":false}`,
