@@ -233,7 +233,12 @@ func named(cfg *device.Config, c *Case, direction string, r device.Route) (concr
 		}
 		chain.Policies = append(chain.Policies, p)
 	}
-	if v := cfg.Defaults.For(direction == "import", r.Source.Protocol); v != device.Undecided {
+	switch v := cfg.Defaults.For(direction == "import", r.Source.Protocol); {
+	case direction == "" && v != device.Undecided:
+		// Without a session or a direction the policy alone is asked: what it
+		// does not accept counts as rejected.
+		chain.Default, chain.Why = device.Reject, "the policy alone does not accept it"
+	case v != device.Undecided:
 		chain.Default, chain.Why = v, "the protocol's default"
 	}
 	return concrete.Chain(nil, &chain, r), ""

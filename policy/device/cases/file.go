@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
 )
@@ -42,7 +43,7 @@ type Route struct {
 	LocalPref   *uint32         `json:"local_pref"`
 	Tag         *uint32         `json:"tag"`
 	OTC         *uint32         `json:"otc"`
-	NextHop     netip.Addr      `json:"next_hop"`
+	NextHop     string          `json:"next_hop"` // an address, or "discard" and the like
 	Neighbor    string          `json:"neighbor"`
 	Direction   string          `json:"direction"`
 	LearnedFrom json.RawMessage `json:"learned_from"`
@@ -101,16 +102,24 @@ func (r *Route) route() (device.Route, learned, error) {
 	if !r.Prefix.IsValid() {
 		return device.Route{}, l, fmt.Errorf("route: prefix is missing or invalid")
 	}
-	out := device.Route{Prefix: r.Prefix, ASPath: r.ASPath, NextHop: r.NextHop}
+	out := device.Route{Prefix: r.Prefix, ASPath: r.ASPath}
 	if out.Source, err = r.source(l); err != nil {
 		return device.Route{}, l, err
+	}
+	if out.NextHop, err = nextHop(r.NextHop); err != nil {
+		return device.Route{}, l, fmt.Errorf("route %s: %w", r.Prefix, err)
 	}
 	for _, set := range []struct {
 		kind device.CommunityKind
 		text []string
 	}{{device.Standard, r.Communities}, {device.Extended, r.Extended}, {device.Large, r.Large}} {
 		for _, t := range set.text {
-			c, err := device.ParseCommunity(set.kind, t)
+			if strings.Contains(t, "<") {
+				// A placeholder: the case does not say which value it was.
+				out.Unknown |= device.FieldSet(set.kind.Field())
+				continue
+			}
+			c, err := community(set.kind, t)
 			if err != nil {
 				return device.Route{}, l, fmt.Errorf("route %s: %w", r.Prefix, err)
 			}
@@ -127,6 +136,39 @@ func (r *Route) route() (device.Route, learned, error) {
 		}
 	}
 	return out, l, nil
+}
+
+// nextHop reads an address. A discard next hop is nobody's address, which the
+// unspecified one stands for.
+func nextHop(text string) (netip.Addr, error) {
+	switch text {
+	case "":
+		return netip.Addr{}, nil
+	case "discard", "reject":
+		return netip.IPv4Unspecified(), nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("next_hop %q: want an address or discard", text)
+	}
+	return a, nil
+}
+
+// community reads one value. A list of communities may hold values of other
+// kinds, told apart by the word in front as Junos writes it.
+func community(kind device.CommunityKind, text string) (device.Community, error) {
+	if kind == device.Standard {
+		word, value, _ := strings.Cut(text, ":")
+		switch word {
+		case "large":
+			return device.ParseCommunity(device.Large, value)
+		case "target", "rt":
+			return device.ParseCommunity(device.Extended, "rt:"+value)
+		case "origin", "soo":
+			return device.ParseCommunity(device.Extended, "soo:"+value)
+		}
+	}
+	return device.ParseCommunity(kind, text)
 }
 
 func (r *Route) source(l learned) (device.Source, error) {
