@@ -139,6 +139,9 @@ func (d *daemon) run(ctx context.Context) error {
 		// table would withdraw everything at the first End-of-RIB.
 		return fmt.Errorf("last-known-good cannot be used, so no neighbor is let in: %w", err)
 	}
+	if !booted.None && missing(d.dir.database()) {
+		d.pipeline.StopIntentLost("the database file is gone")
+	}
 	d.log.Info("booted", "generation", booted.Head.Generation, "routes", booted.Routes, "first_start", d.first)
 	if err := d.speaker.Start(ctx); err != nil {
 		return fmt.Errorf("speaker: %w", err)
@@ -197,7 +200,7 @@ func (d *daemon) watch(ctx context.Context) {
 // wire does not notice. An empty database is never made where a snapshot says
 // that there was one (DESIGN section 4, lost database).
 func (d *daemon) keepDatabase(ctx context.Context, hadSnapshot bool) {
-	for first := true; ; first = false {
+	for {
 		err := d.openDatabase(ctx, hadSnapshot)
 		if err == nil {
 			return
@@ -205,9 +208,6 @@ func (d *daemon) keepDatabase(ctx context.Context, hadSnapshot bool) {
 		why := err.Error()
 		if was := d.intent.Swap(&why); was == nil || *was != why {
 			d.log.Error("desired state cannot be used; the wire stays as it is", "error", err)
-		}
-		if hadSnapshot && first && missing(d.dir.database()) {
-			d.pipeline.StopIntentLost("the database file is gone")
 		}
 		select {
 		case <-ctx.Done():
