@@ -72,7 +72,7 @@ func (r replay) bars() []bar {
 	case runawayScript:
 		bars = append(bars, check(r.name+": the breaker opened", len(r.scopes) > 0, "%d scopes open", len(r.scopes)))
 	case emptyTables:
-		bars = append(bars, check(r.name+": not one withdrawal", r.lowest == full, "%d", r.lowest))
+		bars = append(bars, check(r.name+": not one UPDATE", r.heard == 0, "%d", r.heard))
 	}
 	return bars
 }

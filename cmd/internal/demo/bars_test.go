@@ -54,13 +54,12 @@ func TestProtectedBars(t *testing.T) {
 		"queries that were not sent":   {func(o *outcome) { o.replays[0].queries = nil }, []string{"a: every spelling of it was tried"}},
 		"a delete that went through":   {func(o *outcome) { o.replays[1].told = append(o.replays[1].told, answered{kind{status: 200}, 1, ""}) }, []string{"b: each delete is a 409"}},
 		"a breaker that stayed closed": {func(o *outcome) { o.replays[2].scopes = nil }, []string{"c: the breaker opened"}},
-		"one withdrawal without intent": {func(o *outcome) { o.replays[3].lowest = 6499 },
-			[]string{"d: not one withdrawal"}},
-		"routes before anybody asked": {func(o *outcome) { o.unasked = 1 }, []string{"nothing is advertised before somebody asks for it"}},
-		"another table":               {func(o *outcome) { o.wrongAtEnd = "192.0.2.0/24 is missing" }, []string{"the neighbor's table is the one that was loaded, path by path"}},
-		"a lost session":              {func(o *outcome) { o.sessionsLost = 1 }, []string{"the session never went down"}},
-		"a slow start":                {func(o *outcome) { o.ready = 11 * time.Second }, []string{"the daemon is ready within 10 s"}},
-		"a replay left out":           {func(o *outcome) { o.replays = o.replays[:3] }, []string{"four replays"}},
+		"an UPDATE without a request":  {func(o *outcome) { o.replays[3].heard = 1 }, []string{"d: not one UPDATE"}},
+		"routes before anybody asked":  {func(o *outcome) { o.unasked = 1 }, []string{"nothing is advertised before somebody asks for it"}},
+		"another table":                {func(o *outcome) { o.wrongAtEnd = "192.0.2.0/24 is missing" }, []string{"the neighbor's table is the one that was loaded, path by path"}},
+		"a lost session":               {func(o *outcome) { o.sessionsLost = 1 }, []string{"the session never went down"}},
+		"a slow start":                 {func(o *outcome) { o.ready = 11 * time.Second }, []string{"the daemon is ready within 10 s"}},
+		"a replay left out":            {func(o *outcome) { o.replays = o.replays[:3] }, []string{"four replays"}},
 	} {
 		o := good()
 		c.spoil(o)

@@ -67,10 +67,10 @@ func (g graph) draw() string {
 	for i, row := range cells {
 		label := ""
 		switch {
-		case i == 0 || i == g.height-1 || i == g.height/2:
-			label = thousands(g.value(i))
 		case g.bar != 0 && i == g.row(g.bar):
 			label = thousands(g.bar)
+		case i == 0 || i == g.height-1 || i == g.height/2 && g.bar == 0:
+			label = thousands(g.value(i))
 		}
 		fmt.Fprintf(&b, "%7s ┤%s\n", label, strings.TrimRight(string(row), " "))
 	}

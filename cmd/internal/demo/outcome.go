@@ -31,6 +31,7 @@ type replay struct {
 	before int // prefixes that the neighbor held before it,
 	lowest int // at the worst moment until it was restored,
 	after  int // and when the replay was over
+	heard  int // messages that changed its table or might have, until then
 	told   []answered
 
 	queries []query               // of the malformed query

@@ -140,8 +140,9 @@ func (s *stage) end(ctx context.Context, r replay) (replay, error) {
 	if err := s.feed.settle(ctx, quiet, watchLimit); err != nil {
 		return r, err
 	}
-	r.after = s.feed.held()
-	r.lowest, _ = s.feed.timeline().extent(r.begun, time.Now())
+	now := time.Now()
+	r.after, r.heard = s.feed.held(), s.feed.timeline().changes(r.begun, now)
+	r.lowest, _ = s.feed.timeline().extent(r.begun, now)
 	b, err := s.operator.breaker(ctx)
 	if err != nil {
 		return r, err

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -115,7 +116,8 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// withdrawAll withdraws every prefix there is as fast as the server answers.
+// withdrawAll withdraws every prefix there is as fast as the server answers,
+// both families and all accounts mixed, in the same order every time.
 func (s script) withdrawAll(ctx context.Context) (*answers, error) {
 	told := &answers{}
 	status, body, ids, err := s.list(ctx, "")
@@ -125,6 +127,7 @@ func (s script) withdrawAll(ctx context.Context) (*answers, error) {
 	if status != http.StatusOK {
 		return told, fmt.Errorf("list of prefixes: %d: %.200s", status, body)
 	}
+	rand.New(rand.NewPCG(20, 2)).Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(hurry)
 	for _, id := range ids {

@@ -44,6 +44,18 @@ func (l timeline) extent(from, to time.Time) (least, most int) {
 	return least, most
 }
 
+// changes counts what the neighbor was told after one time and not after the
+// other.
+func (l timeline) changes(from, to time.Time) int {
+	n := 0
+	for _, s := range l {
+		if s.at.After(from) && !s.at.After(to) {
+			n++
+		}
+	}
+	return n
+}
+
 // reached is since when, not before a time, n has been held without a break;
 // false if it is not held at the end.
 func (l timeline) reached(n int, from time.Time) (time.Time, bool) {

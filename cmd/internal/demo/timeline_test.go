@@ -36,6 +36,15 @@ func TestTimelineExtent(t *testing.T) {
 	}
 }
 
+func TestTimelineChanges(t *testing.T) {
+	if got := dip.changes(at(0), at(20)); got != 3 {
+		t.Errorf("%d changes after 0 s up to 20 s, want 3", got)
+	}
+	if got := dip.changes(at(30), at(99)); got != 0 {
+		t.Errorf("%d changes after the last one", got)
+	}
+}
+
 func TestTimelineReached(t *testing.T) {
 	for _, c := range []struct {
 		name    string
