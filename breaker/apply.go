@@ -24,7 +24,7 @@ func (m *Model) apply(r *Record) {
 	case RecordReset:
 		m.applyReset(r)
 	case RecordPeak:
-		m.peak(r.Scope.Key).observe(r.At, Family(r.From), r.Number)
+		m.peak(r.Scope.Key).raise(r.Until, sideOf(Family(r.From)), r.Number)
 	case RecordOversize:
 		m.oversized[r.Scope] = r.At
 	case RecordApprove:
@@ -273,7 +273,7 @@ func (m *Model) applyReset(r *Record) {
 	st := m.scopes[r.Scope]
 	st.state, st.tripID, st.since, st.until, st.reason = Recovering, r.ID, r.At, r.Until, r.Reason
 	if r.From > 0 { // compacted
-		st.since, st.retrips = r.From, int(r.Number)
+		st.since, st.retrips, st.rule = r.From, int(r.Number), r.Rule
 		m.scopes[r.Scope] = st
 		return
 	}

@@ -95,10 +95,17 @@ func (m *Model) compactLedger(id ledgerID) []Record {
 	r := Record{Kind: RecordMark, Scope: id.scope, Number: int64(id.dim), runs: l.runs()}
 	for k := range l.marks {
 		if mk, ok := l.known(k); ok {
-			r.Items = append(r.Items, Item{Account: m.names[mk.account], Services: []string{m.names[mk.actor]}, mark: stored{k, mk}})
+			it := Item{Account: m.names[mk.account], Services: []string{m.names[mk.actor]}, mark: stored{k, mk}}
+			it.mark.actor, it.mark.account = 0, 0 // numbers of this process; the names are kept
+			if id.dim == dimAccounts {
+				it.mark.key = key{}
+			}
+			r.Items = append(r.Items, it)
 		}
 	}
-	slices.SortFunc(r.Items, func(a, b Item) int { return compareKeys(a.mark.key, b.mark.key) })
+	slices.SortFunc(r.Items, func(a, b Item) int {
+		return cmp.Or(compareKeys(a.mark.key, b.mark.key), cmp.Compare(a.Account, b.Account))
+	})
 	if len(r.Items)+len(r.runs) == 0 {
 		return nil
 	}
@@ -140,9 +147,9 @@ func (m *Model) compactDown() []Record {
 func (p *peak) records(name string) []Record {
 	var out []Record
 	for b := max(0, p.head-buckets); b <= p.head; b++ {
-		for side, f := range [3]Family{IPv4, IPv6, 0} {
+		for side, f := range sides {
 			if n := p.max[slot(b)][side]; n > 0 {
-				out = append(out, Record{Kind: RecordPeak, Scope: Scope{ScopeNeighbor, name}, At: b * peakWidth, From: int64(f), Number: n})
+				out = append(out, Record{Kind: RecordPeak, Scope: Scope{ScopeNeighbor, name}, Until: b * peakWidth, From: int64(f), Number: n})
 			}
 		}
 	}

@@ -6,14 +6,19 @@ type peak struct {
 	head int64
 	max  [buckets + 1][3]int64
 	last [2]int64
-	told int64 // last time it was handed on to the journal
-	news bool  // rose since
+
+	told   int64 // last time it was handed on to the journal
+	news   bool  // rose since
+	minute int64 // when
 }
 
 const (
 	peakWidth = 60_000 // ms
 	bothSides = 2
 )
+
+// sides are the families of peak's three maxima; no family is both together.
+var sides = [3]Family{IPv4, IPv6, 0}
 
 func sideOf(f Family) int {
 	switch f {
@@ -45,42 +50,51 @@ func (p *peak) advance(now int64) {
 	p.head = b
 }
 
-// observe notes a count seen at a time and reports whether it is a new maximum
-// of its minute. A family of zero is a total, of a compacted journal.
-func (p *peak) observe(at int64, f Family, n int64) bool {
+// observe notes a count seen now and reports whether it is a new maximum of its
+// minute, of the family or of both together.
+func (p *peak) observe(now int64, f Family, n int64) bool {
+	side := sideOf(f)
+	p.last[side] = n
+	rose := p.raise(now, side, n)
+	return p.raise(now, bothSides, p.last[0]+p.last[1]) || rose
+}
+
+// raise lifts the maximum of the minute that a time falls into.
+func (p *peak) raise(at int64, side int, n int64) bool {
 	p.advance(at)
 	b := at / peakWidth
-	if b > p.head || b < p.head-buckets {
+	if b < p.head-buckets || n <= p.max[slot(b)][side] {
 		return false
 	}
-	side, s := sideOf(f), slot(b)
-	rose := p.raise(s, side, n)
-	if side == bothSides {
-		return rose
-	}
-	p.last[side] = n
-	return p.raise(s, bothSides, p.last[0]+p.last[1]) || rose
+	p.max[slot(b)][side] = n
+	return true
 }
 
 // saw notes what a neighbor holds. A new maximum goes to the journal at most
-// once a second, and always before the next charge.
+// once a second, and always before the next charge and the next minute.
 func (m *Model) saw(neighbor string, f Family, n int) {
-	p := m.peak(neighbor)
-	if f != IPv4 && f != IPv6 || n < 0 || !p.observe(m.now, f, int64(n)) {
+	if f != IPv4 && f != IPv6 || n < 0 {
 		return
 	}
-	p.news = true
+	p := m.peak(neighbor)
+	if p.news && p.minute != m.now/peakWidth {
+		m.tell(neighbor, p)
+	}
+	if !p.observe(m.now, f, int64(n)) {
+		return
+	}
+	p.news, p.minute = true, m.now/peakWidth
 	if m.now-p.told >= 1000 {
 		m.tell(neighbor, p)
 	}
 }
 
-// tell writes a neighbor's current minute down.
+// tell writes the maxima of a neighbor's last minute with news down.
 func (m *Model) tell(neighbor string, p *peak) {
 	p.told, p.news = m.now, false
-	for _, f := range []Family{IPv4, IPv6} {
-		if n := p.max[slot(p.head)][sideOf(f)]; n > 0 {
-			m.emit(Record{Kind: RecordPeak, Scope: Scope{ScopeNeighbor, neighbor}, From: int64(f), Number: n})
+	for side, f := range sides {
+		if n := p.max[slot(p.minute)][side]; n > 0 {
+			m.emit(Record{Kind: RecordPeak, Scope: Scope{ScopeNeighbor, neighbor}, From: int64(f), Until: p.minute * peakWidth, Number: n})
 		}
 	}
 }
@@ -97,14 +111,6 @@ func (m *Model) tellAll() {
 
 // forget drops the maxima: a person has acknowledged what is missing.
 func (p *peak) forget() { p.max = [buckets + 1][3]int64{} }
-
-func (p *peak) raise(s, side int, n int64) bool {
-	if n <= p.max[s][side] {
-		return false
-	}
-	p.max[s][side] = n
-	return true
-}
 
 // excusedIn lists the windows of what a neighbor lost with an excuse.
 func (m *Model) excusedIn(neighbor string) []*ring {

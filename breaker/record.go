@@ -139,7 +139,7 @@ func appendRecord(b []byte, r *Record) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.runs)))
 	for _, u := range r.runs {
-		b = binary.AppendUvarint(b, uint64(u.ring))
+		b = binary.AppendVarint(b, int64(u.ring))
 		b = binary.AppendVarint(b, u.bucket)
 		b = binary.AppendVarint(b, u.base[0])
 		b = binary.AppendVarint(b, u.base[1])
@@ -227,7 +227,7 @@ func decodeRecord(b []byte, seen map[string]string) (Record, error) {
 	d := &reader{b: b, seen: seen}
 	r := Record{Kind: RecordKind(d.byte())}
 	r.Seq = d.uvarint()
-	r.At = d.varint()
+	r.At = d.natural()
 	r.ID = d.string()
 	r.Actor = Actor{Kind: ActorKind(d.name()), Key: d.name(), Account: d.name()}
 	r.Generation = d.uvarint()
@@ -240,7 +240,9 @@ func decodeRecord(b []byte, seen map[string]string) (Record, error) {
 	r.Names = d.strings()
 	r.Number = d.varint()
 	r.From = d.varint()
-	r.Until = d.varint()
+	if r.Until = d.varint(); r.Kind == RecordPeak && (r.Until < 0 || r.Until > 1<<50) {
+		d.bad = true
+	}
 	d.baseline(&r.Base)
 	if n := d.count(4); n > 0 {
 		r.Items = make([]Item, n)
@@ -251,10 +253,10 @@ func decodeRecord(b []byte, seen map[string]string) (Record, error) {
 	if n := d.count(4); n > 0 {
 		r.runs = make([]run, n)
 		for i := range r.runs {
-			r.runs[i] = run{int(d.uvarint()), d.varint(), pair{d.varint(), d.varint()}}
+			r.runs[i] = run{int(d.natural()), d.natural(), pair{d.natural(), d.natural()}}
 		}
 	}
-	if _, known := recordNames[r.Kind]; !known || d.bad || len(d.b) != 0 {
+	if _, known := recordNames[r.Kind]; !known || d.bad || r.Lane > Drain || r.To > Locked || len(d.b) != 0 {
 		return Record{}, errRecord
 	}
 	return r, nil
@@ -304,6 +306,17 @@ func (d *reader) varint() int64 {
 	return v
 }
 
+// natural reads a number that is never negative, and not so large that adding
+// a few of them overflows.
+func (d *reader) natural() int64 {
+	v := d.varint()
+	if v < 0 || v > 1<<50 {
+		d.bad = true
+		return 0
+	}
+	return v
+}
+
 // count reads how many elements follow, each at least size bytes long.
 func (d *reader) count(size int) int {
 	n := d.uvarint()
@@ -342,8 +355,8 @@ func (d *reader) strings() []string {
 
 func (d *reader) baseline(b *Baseline) {
 	b.Customer, b.Space = d.pair(), d.pair()
-	b.Bindings = int(d.varint())
-	b.accountCount = int(d.varint())
+	b.Bindings = int(d.natural())
+	b.accountCount = int(d.natural())
 	for _, m := range []*map[string]Count{&b.Accounts, &b.Neighbors, &b.Services} {
 		n := d.count(3)
 		if n == 0 {
@@ -357,12 +370,12 @@ func (d *reader) baseline(b *Baseline) {
 	}
 }
 
-func (d *reader) pair() Count { return Count{IPv4: int(d.varint()), IPv6: int(d.varint())} }
+func (d *reader) pair() Count { return Count{IPv4: int(d.natural()), IPv6: int(d.natural())} }
 
 func (d *reader) item(it *Item, marked bool) {
 	if marked {
 		it.mark.key = key{hi: d.uint64(), lo: d.uint64(), meta: d.uvarint()}
-		it.mark.at, it.mark.weight = d.varint(), d.varint()
+		it.mark.at, it.mark.weight = d.natural(), d.natural()
 		it.mark.seq, it.mark.restored = uint32(d.uvarint()), d.byte() == 1
 		it.Account, it.Services = d.name(), d.strings()
 		return
@@ -383,7 +396,9 @@ func (d *reader) item(it *Item, marked bool) {
 		d.bad = true
 	}
 	it.Account = d.name()
-	it.Class = Class(d.byte())
-	it.Weight = int(d.varint())
+	if it.Class = Class(d.byte()); it.Class > Modified {
+		d.bad = true
+	}
+	it.Weight = int(d.natural())
 	it.Services, it.Neighbors = d.strings(), d.strings()
 }

@@ -1,0 +1,143 @@
+package breaker
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// A decision on a plan of 10,000 changes.
+func BenchmarkJudge10000(b *testing.B) {
+	w := newNetwork(100_000, 1000, 0, "n")
+	lim := DefaultLimits()
+	m := NewModel(lim)
+	set := w.customers[:10_000]
+	step := func(e Event) Decision {
+		d, _, err := m.Step(e)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return d
+	}
+	step(WasApproved{Approval{ID: "a", Prefixes: prefixes(set), Until: at(day), Requester: operator("x")}, at(0)})
+	if d := step(Proposed{Proposal{ID: "c", Actor: operator("x"), At: at(0), Losses: set, Approval: "a"}, w.base}); d.Verdict != Allow {
+		b.Fatal(d.Findings)
+	}
+	facts := PlanFacts{At: at(0), Losses: set, Neighbors: []NeighborFact{{"n", IPv4, 90_000, 81_000}, {"n", IPv6, 10_000, 9_000}}}
+	for b.Loop() {
+		if d := step(Planned{facts, w.base}); d.Verdict != Allow {
+			b.Fatal(d.Findings)
+		}
+	}
+}
+
+// A decision on a change of 10,000 losses that every window has room for.
+func BenchmarkAdmit10000(b *testing.B) {
+	w := newNetwork(200_000, 1000, 0, "n")
+	lim := DefaultLimits()
+	for _, list := range [][]Rung{lim.Ladder, lim.Actor, lim.Account} {
+		for i := range list {
+			list[i].Share, list[i].Floor, list[i].Total = 1000, 1<<20, 1<<20
+		}
+	}
+	lim.PlanShare, lim.StateShare = 1000, 1000
+	m := NewModel(lim)
+	i := 0
+	for b.Loop() {
+		i++
+		id := fmt.Sprint(i)
+		d, _, err := m.Step(Proposed{Proposal{ID: id, Actor: operator("x"), At: at(0), Losses: w.customers[:10_000]}, w.base})
+		if err != nil || d.Verdict != Allow {
+			b.Fatal(d.Findings, err)
+		}
+		m.Step(Released{id, at(0)})
+	}
+}
+
+// One owner's toggle through the whole breaker, journal and fsync included.
+func BenchmarkAdmitOneFsynced(b *testing.B) {
+	w := feb20()
+	br, _ := opened(b, DefaultLimits())
+	i := 0
+	for b.Loop() {
+		i++
+		l := w.customers[i%len(w.customers)]
+		l.OnDemand = true
+		when := time.Duration(i) * time.Minute
+		if d := br.Admit(ctx, losing(fmt.Sprint(i), owner(l.Account), when, l), w.base); d.Verdict != Allow {
+			b.Fatal(d.Findings)
+		}
+	}
+}
+
+// weekJournal is a week of one loss a second of 20,000 prefixes, not compacted.
+func weekJournal() []byte {
+	w := newNetwork(20_000, 400, 0)
+	j := &journal{}
+	var recs []Record
+	for i := range 7 * 24 * 3600 {
+		l := w.customers[(i*7919)%len(w.customers)]
+		recs = append(recs, Record{Kind: RecordCharge, Seq: uint64(i), At: start.UnixMilli() + int64(i)*1000, ID: fmt.Sprint(i), Actor: operator(fmt.Sprint(i % 20)),
+			Base:  Baseline{Customer: w.base.Customer, Accounts: map[string]Count{l.Account: w.base.Accounts[l.Account]}},
+			Items: []Item{{Prefix: l.Prefix, Account: l.Account, Weight: WeightFull}}})
+	}
+	buf, chain := j.frame(make([]byte, headerSize), recs)
+	copy(buf, encodeHeader(int64(len(buf)-headerSize), chain, uint64(len(recs))))
+	return buf
+}
+
+func BenchmarkReplayWeek(b *testing.B) {
+	data := weekJournal()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		m := NewModel(DefaultLimits())
+		if _, err := scanJournal(data, m.Replay); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Memory is per prefix and scope, whatever the number of events.
+func BenchmarkMemory(b *testing.B) {
+	for _, rounds := range []int{1, 20} {
+		b.Run(fmt.Sprintf("prefixes=50000/rounds=%d", rounds), func(b *testing.B) {
+			for b.Loop() {
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				l := newLedger(DefaultLimits().Ladder)
+				var k key
+				for r := range rounds {
+					for i := range 50_000 {
+						now := start.UnixMilli() + int64(r*50_000+i)
+						l.advance(now)
+						k = prefixKey(netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(i >> 16), byte(i >> 8), byte(i), 0}), 24))
+						l.charge(k, mark{at: now, weight: WeightFull})
+					}
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/50_000, "B/prefix")
+				runtime.KeepAlive(l)
+			}
+		})
+	}
+}
+
+// Events through one ledger of seven windows.
+func BenchmarkLedgerCharge(b *testing.B) {
+	l := newLedger(DefaultLimits().Ladder)
+	ks := make([]key, 65536)
+	for i := range ks {
+		ks[i] = prefixKey(testPrefix(i))
+	}
+	i := 0
+	for b.Loop() {
+		now := start.UnixMilli() + int64(i/1000)
+		l.advance(now)
+		l.charge(ks[i%len(ks)], mark{at: now, weight: WeightFull})
+		i++
+	}
+}
