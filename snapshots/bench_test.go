@@ -1,6 +1,7 @@
 package snapshots_test
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 
@@ -8,14 +9,20 @@ import (
 	"github.com/holdfast-bgp/holdfast/snapshots/synthetic"
 )
 
-// sizes are routes; 1,000,000 runs only when it is named with -bench.
+var million = flag.Bool("million", false, "run benchmarks with 1,000,000 routes too")
+
 var sizes = []int{6_500, 100_000, 1_000_000}
 
 func accountsFor(routes int) int { return max(1, min(routes/16, 20_000)) }
 
 func eachSize(b *testing.B, run func(b *testing.B, n int)) {
 	for _, n := range sizes {
-		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) { run(b, n) })
+		b.Run(fmt.Sprintf("routes=%d", n), func(b *testing.B) {
+			if n >= 1_000_000 && !*million {
+				b.Skip("give -million to run this size")
+			}
+			run(b, n)
+		})
 	}
 }
 
