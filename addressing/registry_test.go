@@ -73,7 +73,7 @@ type rig struct {
 	service addressing.Service
 }
 
-func newRig(t testing.TB) *rig {
+func emptyRig(t testing.TB) *rig {
 	t.Helper()
 	x := &rig{t: t, gate: &gate{}, now: epoch, path: filepath.Join(t.TempDir(), "intent.db")}
 	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: x.path, Environment: "test", Create: true})
@@ -96,6 +96,12 @@ func newRig(t testing.TB) *rig {
 		},
 		OnTokens: func(all []addressing.TokenRecord) error { x.mirrored = all; return nil },
 	})
+	return x
+}
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	x := emptyRig(t)
 	x.a = must(x.r.CreateAccount(t.Context(), x.operator(), addressing.NewAccount{Name: "a"}))(t)
 	x.b = must(x.r.CreateAccount(t.Context(), x.operator(), addressing.NewAccount{Name: "b"}))(t)
 	x.service = must(x.r.CreateService(t.Context(), x.operator(), addressing.NewService{Name: "CDN"}))(t)
@@ -184,9 +190,11 @@ func (x *rig) state() addressing.State {
 
 var equate = cmp.Options{cmpopts.EquateComparable(netip.Prefix{}, addressing.Scope{}), cmpopts.EquateEmpty()}
 
+func diffStates(a, b addressing.State) string { return cmp.Diff(a, b, equate) }
+
 func (x *rig) sameState(want addressing.State) {
 	x.t.Helper()
-	if d := cmp.Diff(want, x.state(), equate); d != "" {
+	if d := diffStates(want, x.state()); d != "" {
 		x.t.Errorf("state changed (-want +got):\n%s", d)
 	}
 }
