@@ -408,7 +408,7 @@ func (a *admission) owner() bool {
 		es[i].weight = WeightFull
 	}
 	for _, br := range a.m.check(Scope{ScopeAccount, a.p.Actor.Account}, dimOwner, es, a.b, nil) {
-		if !a.m.limits.isOwner(br.ring.rung.Name) {
+		if !named(a.m.limits.Owner, br.ring.rung.Name) {
 			continue // how much of the global windows is this owner's
 		}
 		token := confirmToken(a.p.Actor.Account, a.excused)
@@ -423,10 +423,6 @@ func (a *admission) owner() bool {
 		return true
 	}
 	return a.ownerGlobal()
-}
-
-func (l *Limits) isOwner(name string) bool {
-	return slices.ContainsFunc(l.Owner, func(r Rung) bool { return r.Name == name })
 }
 
 // ownerGlobal charges owners to the long global windows. One owner alone can
@@ -485,10 +481,9 @@ func (a *admission) limits() bool {
 	if a.p.Actor.Kind == Owner {
 		ops = nil
 	}
-	if a.ops(a.m.check(actor, dimOps, ops, a.b, nil), ops) || a.ops(a.m.check(actor, dimAccounts, a.accounts(ops), a.b, nil), ops) {
-		return true
-	}
-	if a.decide(a.m.check(actor, dimLoss, es, a.b, nil), es) {
+	brs := a.m.check(actor, dimLoss, ops, a.b, nil)
+	brs = append(brs, a.m.check(actor, dimAccounts, a.accounts(ops), a.b, nil)...)
+	if a.perActor(brs, ops) {
 		return true
 	}
 	for _, part := range a.parts() {
@@ -579,16 +574,19 @@ func (a *admission) accounts(ops []entry) []entry {
 	return es
 }
 
-// ops judges W1 and W3: enforced for system actors, in shadow for operators
-// until a person enforces them.
-func (a *admission) ops(brs []breach, es []entry) bool {
-	if a.p.Actor.Kind != System && !a.m.limits.EnforceOps {
-		for i := range brs {
+// perActor judges what one actor did. W1 and W3 are enforced for system actors
+// and run in shadow for operators until a person enforces them.
+func (a *admission) perActor(brs []breach, es []entry) bool {
+	enforced := brs[:0:0]
+	for i := range brs {
+		name := brs[i].ring.rung.Name
+		if a.p.Actor.Kind != System && !a.m.limits.EnforceOps && !named(a.m.limits.Actor, name) {
 			a.d.Findings = append(a.d.Findings, brs[i].finding(true))
+			continue
 		}
-		return false
+		enforced = append(enforced, brs[i])
 	}
-	return a.decide(brs, es)
+	return a.decide(enforced, es)
 }
 
 // decide refuses a change that exceeds a limit and opens the smallest scope
@@ -676,7 +674,7 @@ func (m *Model) underFloor(name string, losses []Loss, have Count) (breach, bool
 		missing := max(used.side(side), (top[side]-now.side(side))*WeightFull)
 		if asked > 0 && missing+asked > room {
 			b := breach{scope: Global, ring: all.rings[0], l: all, used: missing, asked: asked, limit: room, alone: asked > room}
-			if len(own.marks) > len(all.marks) {
+			if own.rings[0].sum.total() > all.rings[0].sum.total() {
 				b.scope, b.l, b.ring = scope, own, own.rings[0]
 			}
 			return b, true

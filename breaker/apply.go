@@ -51,23 +51,26 @@ type charging struct {
 	r     *Record
 	p     *pending
 	actor uint32
+
+	account uint32 // of the item
 }
 
 func (m *Model) applyCharge(r *Record) {
 	c := &charging{m: m, r: r, actor: m.name(r.Actor.Key)}
 	if r.ID != "" {
-		c.p = &pending{at: r.At}
+		c.p = &pending{at: r.At, seq: uint32(r.Seq), downs: make([]undoDown, 0, len(r.Items))}
 		m.pending[r.ID] = c.p
 		m.sweepPending()
 	}
 	for i := range r.Items {
 		it := &r.Items[i]
 		k := prefixKey(it.Prefix)
+		c.account = m.name(it.Account)
 		switch it.Class {
 		case Binding:
 			c.binding(it, k)
 		case Modified:
-			c.add(Global, dimModifies, k, WeightFull, it.Account)
+			c.add(Global, dimModifies, k, WeightFull)
 		default:
 			c.loss(it, k)
 		}
@@ -80,26 +83,26 @@ func (c *charging) loss(it *Item, k key) {
 	account := Scope{ScopeAccount, it.Account}
 	switch it.Class {
 	case OwnersOwn:
-		c.add(account, dimOwner, k, WeightFull, it.Account)
+		c.add(account, dimOwner, k, WeightFull)
 		if it.Weight > 0 {
-			c.add(Global, dimOwner, k, int64(it.Weight), it.Account)
+			c.add(Global, dimOwner, k, int64(it.Weight))
 		}
 	case AtRest:
-		c.add(account, dimOnDemand, k, WeightFull, it.Account)
-		c.add(Global, dimOnDemand, k, WeightFull, it.Account)
+		c.add(account, dimOnDemand, k, WeightFull)
+		c.add(Global, dimOnDemand, k, WeightFull)
 	case Approved:
 		if g := c.m.grants[c.r.Approval]; g != nil && g.left[k] {
 			delete(g.left, k)
 			g.count--
 		}
 	case InEmergent:
-		c.add(Global, dimEmergency, k, WeightFull, it.Account)
+		c.add(Global, dimEmergency, k, WeightFull)
 	default:
 		c.counted(it, k)
 		return
 	}
 	if c.r.WhileOpen && it.Class != InEmergent {
-		c.add(account, dimAllowance, k, WeightFull, it.Account)
+		c.add(account, dimAllowance, k, WeightFull)
 	}
 	c.perNeighbor(it, dimExcused, k)
 }
@@ -107,33 +110,31 @@ func (c *charging) loss(it *Item, k key) {
 // counted charges a loss that counts against the limits of everybody.
 func (c *charging) counted(it *Item, k key) {
 	w := int64(it.Weight)
-	actor := c.r.Actor.Scope()
-	c.add(Global, dimLoss, k, w, it.Account)
-	c.add(actor, dimLoss, k, w, it.Account)
-	c.add(Scope{ScopeAccount, it.Account}, dimLoss, k, w, it.Account)
-	c.ops(it, k)
+	c.add(Global, dimLoss, k, w)
+	c.ops(it, k, w)
+	c.add(Scope{ScopeAccount, it.Account}, dimLoss, k, w)
 	for _, s := range it.Services {
-		c.add(Scope{ScopeService, s}, dimLoss, k, w, it.Account)
+		c.add(Scope{ScopeService, s}, dimLoss, k, w)
 	}
 	for _, n := range it.Neighbors {
-		c.add(Scope{ScopeNeighbor, n}, dimLoss, k, w, it.Account)
+		c.add(Scope{ScopeNeighbor, n}, dimLoss, k, w)
 	}
 	c.perNeighbor(it, dimState, k)
 }
 
 // ops counts destructive operations and the accounts they touch, per actor.
-func (c *charging) ops(it *Item, k key) {
+func (c *charging) ops(it *Item, k key, w int64) {
 	actor := c.r.Actor.Scope()
-	c.add(actor, dimOps, k, WeightFull, it.Account)
-	c.add(actor, dimAccounts, nameKey(c.m.name(it.Account)), WeightFull, it.Account)
+	c.add(actor, dimLoss, k, w)
+	c.add(actor, dimAccounts, nameKey(c.account), WeightFull)
 }
 
 func (c *charging) binding(it *Item, k key) {
 	for _, s := range it.Services {
 		k := k.under(s)
-		c.add(Global, dimBindings, k, WeightFull, it.Account)
+		c.add(Global, dimBindings, k, WeightFull)
 		if c.r.Actor.Kind != Owner {
-			c.ops(it, k)
+			c.ops(it, k, WeightFull)
 		}
 	}
 }
@@ -141,23 +142,23 @@ func (c *charging) binding(it *Item, k key) {
 // perNeighbor charges the neighbors that lose the prefix, or all in one.
 func (c *charging) perNeighbor(it *Item, d dim, k key) {
 	if len(it.Neighbors) == 0 {
-		c.add(Global, d, k, WeightFull, it.Account)
+		c.add(Global, d, k, WeightFull)
 	}
 	for _, n := range it.Neighbors {
-		c.add(Scope{ScopeNeighbor, n}, d, k, WeightFull, it.Account)
+		c.add(Scope{ScopeNeighbor, n}, d, k, WeightFull)
 	}
 }
 
 func (c *charging) markDown(it *Item, k key) {
 	prev, had := c.m.down[k]
 	seq := uint32(c.r.Seq)
-	c.m.down[k] = downed{it.Class, c.r.WhileOpen, seq, c.actor, c.m.name(it.Account)}
+	c.m.down[k] = downed{it.Class, c.r.WhileOpen, seq, c.actor, c.account}
 	if c.p != nil {
-		c.p.downs = append(c.p.downs, undoDown{k, seq, prev, had})
+		c.p.downs = append(c.p.downs, undoDown{k, prev, had})
 	}
 }
 
-func (c *charging) add(s Scope, d dim, k key, w int64, account string) {
+func (c *charging) add(s Scope, d dim, k key, w int64) {
 	l := c.m.ledger(s, d)
 	if len(l.rings) == 0 {
 		return
@@ -165,10 +166,9 @@ func (c *charging) add(s Scope, d dim, k key, w int64, account string) {
 	if !historic(s) {
 		l.observe(c.m.denominators(s, d, &c.r.Base))
 	}
-	seq := uint32(c.r.Seq)
-	prev, had := l.charge(k, mark{at: c.m.now, weight: w, actor: c.actor, account: c.m.name(account), seq: seq})
-	if c.p != nil {
-		c.p.undo = append(c.p.undo, undo{l, k, seq, prev, had})
+	l.charge(k, mark{at: c.m.now, weight: w, actor: c.actor, account: c.account, seq: uint32(c.r.Seq)})
+	if c.p != nil && (d == dimAccounts || d == dimBindings || d == dimModifies) {
+		c.p.others = append(c.p.others, k)
 	}
 }
 
@@ -198,14 +198,13 @@ func (m *Model) applyRelease(id string) {
 	if p == nil {
 		return
 	}
-	for i := len(p.undo) - 1; i >= 0; i-- {
-		u := p.undo[i]
-		u.l.advance(m.now)
-		u.l.uncharge(u.k, u.seq, u.prev, u.had)
+	for _, k := range p.others {
+		m.book.uncharge(k, p.seq, m.now)
 	}
 	for i := len(p.downs) - 1; i >= 0; i-- {
 		u := p.downs[i]
-		if m.down[u.k].seq != u.seq {
+		m.book.uncharge(u.k, p.seq, m.now)
+		if m.down[u.k].seq != p.seq {
 			continue
 		}
 		if u.had {
@@ -233,24 +232,11 @@ func (m *Model) sweepPending() {
 // gain takes a prefix that is desired again out of the windows that are net of
 // restores, and its loss is no longer explained.
 func (m *Model) gain(k key) {
-	d, ok := m.down[k]
-	if !ok {
+	if _, ok := m.down[k]; !ok {
 		return // never lost, or gained already: a first load costs one look-up
 	}
 	delete(m.down, k)
-	scopes := []Scope{Global, {ScopeAccount, m.names[d.account]}, {ScopeActor, m.names[d.actor]}}
-	for _, s := range scopes {
-		for d := dimLoss; d <= dimLast; d++ {
-			if l, ok := m.ledgers[ledgerID{s, d}]; ok {
-				l.advance(m.now)
-				l.restore(k)
-			}
-		}
-	}
-	for _, l := range m.shared {
-		l.advance(m.now)
-		l.restore(k)
-	}
+	m.book.restore(k, m.now)
 }
 
 func (m *Model) applyTrip(r *Record) {
@@ -278,8 +264,8 @@ func (m *Model) applyReset(r *Record) {
 		return
 	}
 	m.scopes[r.Scope] = st
-	for id, l := range m.ledgers {
-		if id.scope == r.Scope && id.dim != dimEmergency && id.dim != dimAllowance && id.dim != dimExcused {
+	for d, l := range m.shelf(r.Scope) {
+		if d := dim(d); l != nil && d != dimEmergency && d != dimAllowance && d != dimExcused {
 			l.advance(m.now)
 			l.forget()
 		}

@@ -107,7 +107,7 @@ func BenchmarkMemory(b *testing.B) {
 				var before, after runtime.MemStats
 				runtime.GC()
 				runtime.ReadMemStats(&before)
-				l := newLedger(DefaultLimits().Ladder)
+				l := newLedger(newBook(), DefaultLimits().Ladder)
 				var k key
 				for r := range rounds {
 					for i := range 50_000 {
@@ -128,7 +128,7 @@ func BenchmarkMemory(b *testing.B) {
 
 // Events through one ledger of seven windows.
 func BenchmarkLedgerCharge(b *testing.B) {
-	l := newLedger(DefaultLimits().Ladder)
+	l := newLedger(newBook(), DefaultLimits().Ladder)
 	ks := make([]key, 65536)
 	for i := range ks {
 		ks[i] = prefixKey(testPrefix(i))

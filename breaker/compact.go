@@ -34,8 +34,9 @@ func (b *Breaker) compact() error {
 // Proposals that could still be released are no longer: their charges stay.
 func (m *Model) Compacted() []Record {
 	out := []Record{{Kind: RecordStart, Number: m.trips}}
-	for _, id := range slices.SortedFunc(maps.Keys(m.ledgers), compareLedgers) {
-		out = append(out, m.compactLedger(id)...)
+	ledgers := m.compactLedgers()
+	for _, id := range slices.SortedFunc(maps.Keys(ledgers), compareLedgers) {
+		out = append(out, *ledgers[id])
 	}
 	out = append(out, m.compactDown()...)
 	for _, p := range m.history {
@@ -89,27 +90,47 @@ func compareLedgers(a, b ledgerID) int {
 	return cmp.Or(compareScopesInt(a.scope, b.scope), cmp.Compare(a.dim, b.dim))
 }
 
-func (m *Model) compactLedger(id ledgerID) []Record {
-	l := m.ledgers[id]
-	l.advance(m.now)
-	r := Record{Kind: RecordMark, Scope: id.scope, Number: int64(id.dim), runs: l.runs()}
-	for k := range l.marks {
-		if mk, ok := l.known(k); ok {
-			it := Item{Account: m.names[mk.account], Services: []string{m.names[mk.actor]}, mark: stored{k, mk}}
-			it.mark.actor, it.mark.account = 0, 0 // numbers of this process; the names are kept
-			if id.dim == dimAccounts {
-				it.mark.key = key{}
+// compactLedgers makes one record of each ledger that holds anything.
+func (m *Model) compactLedgers() map[ledgerID]*Record {
+	out := map[ledgerID]*Record{}
+	of := map[uint32]*Record{}
+	for s, sh := range m.ledgers {
+		for d, l := range sh {
+			if l == nil {
+				continue
 			}
-			r.Items = append(r.Items, it)
+			l.advance(m.now)
+			of[l.id] = &Record{Kind: RecordMark, Scope: s, Number: int64(d), runs: l.runs()}
+			out[ledgerID{s, dim(d)}] = of[l.id]
 		}
 	}
-	slices.SortFunc(r.Items, func(a, b Item) int {
-		return cmp.Or(compareKeys(a.mark.key, b.mark.key), cmp.Compare(a.Account, b.Account))
-	})
-	if len(r.Items)+len(r.runs) == 0 {
-		return nil
+	for k, p := range m.book.pages {
+		for i := range p.marks {
+			id := p.marks[i].ledger
+			if mk, ok := m.book.ledgers[id].known(k); ok {
+				of[id].Items = append(of[id].Items, m.compactMark(dim(of[id].Number), k, mk))
+			}
+		}
 	}
-	return []Record{r}
+	for id, r := range out {
+		slices.SortFunc(r.Items, func(a, b Item) int {
+			return cmp.Or(compareKeys(a.mark.key, b.mark.key), cmp.Compare(a.Account, b.Account))
+		})
+		if len(r.Items)+len(r.runs) == 0 {
+			delete(out, id)
+		}
+	}
+	return out
+}
+
+func (m *Model) compactMark(d dim, k key, mk mark) Item {
+	it := Item{Account: m.names[mk.account], Services: []string{m.names[mk.actor]}}
+	mk.actor, mk.account = 0, 0 // numbers of this process; the names are kept
+	if d == dimAccounts {
+		k = key{}
+	}
+	it.mark = stored{k, mk}
+	return it
 }
 
 func compareKeys(a, b key) int {

@@ -116,7 +116,7 @@ func (p *peak) forget() { p.max = [buckets + 1][3]int64{} }
 func (m *Model) excusedIn(neighbor string) []*ring {
 	var rings []*ring
 	for _, s := range []Scope{Global, {ScopeNeighbor, neighbor}} {
-		if _, ok := m.ledgers[ledgerID{s, dimExcused}]; ok {
+		if sh := m.ledgers[s]; sh != nil && sh[dimExcused] != nil {
 			rings = append(rings, m.ledger(s, dimExcused).rings...)
 		}
 	}

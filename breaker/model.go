@@ -21,8 +21,7 @@ const (
 	dimAllowance dim = 8 // owners' withdrawals while the global scope is open
 	dimExcused   dim = 9 // lowers the trailing maximum of the state floor
 	dimState     dim = 10
-	dimOps       dim = 11
-	dimLast          = dimOps
+	dimLast          = dimState
 )
 
 type ledgerID struct {
@@ -52,22 +51,14 @@ type downed struct {
 
 // pending is an admitted proposal that may still be released.
 type pending struct {
-	at    int64
-	undo  []undo
-	downs []undoDown
-}
-
-type undo struct {
-	l    *ledger
-	k    key
-	seq  uint32
-	prev mark
-	had  bool
+	at     int64
+	seq    uint32 // of its record
+	downs  []undoDown
+	others []key // that are charged and not down
 }
 
 type undoDown struct {
 	k    key
-	seq  uint32
 	prev downed
 	had  bool
 }
@@ -83,8 +74,9 @@ type Model struct {
 	seq       uint64
 	trips     int64
 	scopes    map[Scope]scopeState
-	ledgers   map[ledgerID]*ledger
-	shared    []*ledger // of services and neighbors, which a gain looks through
+	book      *book
+	ledgers   map[Scope]*shelf
+	global    *shelf // of ledgers, which everything needs
 	history   history
 	asked     int64 // when a change or plan was last decided on
 	peaks     map[string]*peak
@@ -104,7 +96,8 @@ func NewModel(l Limits) *Model {
 		limits:    l,
 		ready:     true,
 		scopes:    map[Scope]scopeState{},
-		ledgers:   map[ledgerID]*ledger{},
+		book:      newBook(),
+		ledgers:   map[Scope]*shelf{},
 		peaks:     map[string]*peak{},
 		down:      map[key]downed{},
 		pending:   map[string]*pending{},
@@ -131,16 +124,32 @@ func (m *Model) name(s string) uint32 {
 	return id
 }
 
+// shelf holds the ledgers of one scope.
+type shelf [dimLast + 1]*ledger
+
+func (m *Model) shelf(s Scope) *shelf {
+	if s.Kind == ScopeGlobal && m.global != nil {
+		return m.global
+	}
+	sh := m.ledgers[s]
+	if sh == nil {
+		sh = &shelf{}
+		m.ledgers[s] = sh
+	}
+	if s.Kind == ScopeGlobal {
+		m.global = sh
+	}
+	return sh
+}
+
 // ledger returns the ledger of a scope and dimension, moved to now.
-func (m *Model) ledger(s Scope, d dim) *ledger {
-	id := ledgerID{s, d}
-	l, ok := m.ledgers[id]
-	if !ok {
-		l = m.open(id)
-		m.ledgers[id] = l
-		if s.Kind == ScopeService || s.Kind == ScopeNeighbor {
-			m.shared = append(m.shared, l)
-		}
+func (m *Model) ledger(s Scope, d dim) *ledger { return m.pick(m.shelf(s), s, d) }
+
+func (m *Model) pick(sh *shelf, s Scope, d dim) *ledger {
+	l := sh[d]
+	if l == nil {
+		l = m.open(ledgerID{s, d})
+		sh[d] = l
 	}
 	l.advance(m.now)
 	return l
@@ -151,24 +160,23 @@ func (m *Model) open(id ledgerID) *ledger {
 	lim := &m.limits
 	switch id.dim {
 	case dimLoss:
-		return newLedger(map[ScopeKind][]Rung{
-			ScopeGlobal: lim.Ladder, ScopeActor: lim.Actor, ScopeAccount: lim.Account,
-			ScopeService: lim.Service, ScopeNeighbor: lim.Neighbor,
-		}[id.scope.Kind])
-	case dimOps:
-		return newLedger(lim.Ops)
+		if id.scope.Kind == ScopeActor {
+			return newLedger(m.book, lim.Actor, lim.ops())
+		}
+		return newLedger(m.book, map[ScopeKind][]Rung{ScopeGlobal: lim.Ladder, ScopeAccount: lim.Account,
+			ScopeService: lim.Service, ScopeNeighbor: lim.Neighbor}[id.scope.Kind])
 	case dimAccounts:
-		return newLedger(lim.Accounts)
+		return newLedger(m.book, lim.Accounts)
 	case dimOwner:
 		if id.scope.Kind == ScopeAccount {
 			// The second window says how much of the global ones is this owner's.
-			return newLedger(lim.Owner, lim.longRungs())
+			return newLedger(m.book, lim.Owner, lim.longRungs())
 		}
-		return newLedger(lim.longRungs())
+		return newLedger(m.book, lim.longRungs())
 	case dimBindings:
-		return newLedger(lim.Bindings)
+		return newLedger(m.book, lim.Bindings)
 	case dimModifies:
-		return newLedger(lim.Modifies)
+		return newLedger(m.book, lim.Modifies)
 	case dimOnDemand:
 		rungs := slices.Clone(lim.OnDemand)
 		if id.scope.Kind == ScopeGlobal {
@@ -176,15 +184,28 @@ func (m *Model) open(id ledgerID) *ledger {
 				rungs[i].Total *= max(1, lim.OnDemandGlobal)
 			}
 		}
-		return newLedger(rungs)
+		return newLedger(m.book, rungs)
 	case dimEmergency:
-		return newLedger([]Rung{{Name: "breaker.emergency", Span: hour, Total: lim.EmergencyHour, Unit: Routes}})
+		return newLedger(m.book, []Rung{{Name: "breaker.emergency", Span: hour, Total: lim.EmergencyHour, Unit: Routes}})
 	case dimAllowance:
-		return newLedger([]Rung{{Name: "breaker.allowance", Span: hour, Total: lim.OwnerWhileOpen, Unit: Routes}})
+		return newLedger(m.book, []Rung{{Name: "breaker.allowance", Span: hour, Total: lim.OwnerWhileOpen, Unit: Routes}})
 	case dimExcused, dimState:
-		return newLedger([]Rung{{Name: "breaker.W6", Span: hour, Net: true, Unit: Routes}})
+		return newLedger(m.book, []Rung{{Name: "breaker.W6", Span: hour, Net: true, Unit: Routes}})
 	}
-	return newLedger()
+	return newLedger(m.book)
+}
+
+// ops are the limits of W1, which count operations, whatever they weigh.
+func (l *Limits) ops() []Rung {
+	rungs := slices.Clone(l.Ops)
+	for i := range rungs {
+		rungs[i].Unit = Routes
+	}
+	return rungs
+}
+
+func named(rungs []Rung, name string) bool {
+	return slices.ContainsFunc(rungs, func(r Rung) bool { return r.Name == name })
 }
 
 // longRungs are the global windows that owners' own withdrawals count in.

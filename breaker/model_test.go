@@ -29,7 +29,11 @@ func (n *naive) in(r Rung, now int64) pair {
 	oldest := now/width - buckets
 	last := map[netip.Prefix]seen{}
 	heaviest := map[netip.Prefix]int64{}
+	longest := testLadder[len(testLadder)-1].Span.Milliseconds() / buckets
 	for _, e := range n.events {
+		if last[e.p].at/longest < e.at/longest-buckets {
+			heaviest[e.p] = 0 // forgotten
+		}
 		last[e.p] = e
 		heaviest[e.p] = max(heaviest[e.p], e.weight)
 	}

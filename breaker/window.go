@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"net/netip"
+	"slices"
 )
 
 // buckets is how many parts a window has. One more is kept, the one that the
@@ -120,7 +121,7 @@ func (w *ring) advance(now int64) {
 // holds reports whether a time is still in the window.
 func (w *ring) holds(at int64) bool {
 	b := at / w.width
-	return b <= w.head && b >= w.head-buckets
+	return at >= 0 && b <= w.head && b >= w.head-buckets
 }
 
 func (w *ring) put(at int64, side int, units int64) {
@@ -162,16 +163,115 @@ type mark struct {
 	restored bool
 }
 
+// book keeps the marks of all ledgers, those of one key side by side: a loss
+// that many ledgers count is looked up once.
+type book struct {
+	pages   map[key]*page
+	ledgers []*ledger
+	last    *page // of lastKey
+	lastKey key
+	swept   int // pages left by the last sweep
+}
+
+// page is one key's marks.
+type page struct{ marks []entered }
+
+// entered is one ledger's mark of a key, and the one that it replaced, for as
+// long as its charge may be released.
+type entered struct {
+	ledger uint32
+	had    had
+	mark
+	prev mark
+}
+
+// had says what stood before a mark.
+type had uint8
+
+const (
+	hadUnknown had = iota // it stays when it is released
+	hadNothing
+	hadPrev
+)
+
+func newBook() *book { return &book{pages: map[key]*page{}} }
+
+func (b *book) page(k key) *page {
+	if b.last == nil || b.lastKey != k {
+		b.last, b.lastKey = b.pages[k], k
+	}
+	return b.last
+}
+
+func (b *book) turn(k key) *page {
+	p := b.page(k)
+	if p == nil {
+		b.sweep()
+		p = &page{marks: make([]entered, 0, 5)} // as many as count an ordinary loss
+		b.pages[k], b.last, b.lastKey = p, p, k
+	}
+	return p
+}
+
+func (p *page) of(ledger uint32) *entered {
+	if p == nil {
+		return nil
+	}
+	for i := range p.marks {
+		if p.marks[i].ledger == ledger {
+			return &p.marks[i]
+		}
+	}
+	return nil
+}
+
+// sweep drops marks that no window holds, each time the pages have doubled.
+func (b *book) sweep() {
+	if len(b.pages) < 64 || len(b.pages) < 2*b.swept {
+		return
+	}
+	b.drop(func(k key, e *entered) bool {
+		_, held := b.ledgers[e.ledger].known(k)
+		return !held
+	})
+	b.swept = len(b.pages)
+}
+
+// drop removes the marks that gone picks.
+func (b *book) drop(gone func(key, *entered) bool) {
+	for k, p := range b.pages {
+		p.marks = slices.DeleteFunc(p.marks, func(e entered) bool { return gone(k, &e) })
+		if len(p.marks) == 0 {
+			delete(b.pages, k)
+		}
+	}
+	b.last = nil
+}
+
+// restore takes k out of the windows that are net of restores, in every ledger.
+func (b *book) restore(k key, now int64) {
+	p := b.page(k)
+	if p == nil {
+		return
+	}
+	for i := range p.marks {
+		l := b.ledgers[p.marks[i].ledger]
+		l.advance(now)
+		l.restore(k)
+	}
+}
+
 // ledger counts distinct keys over several windows. It keeps one mark per key
 // and one number per bucket, whatever the number of events.
 type ledger struct {
 	rings []*ring
-	marks map[key]mark
-	swept int // marks left by the last sweep
+	book  *book
+	id    uint32
 }
 
-func newLedger(rungs ...[]Rung) *ledger {
-	l := &ledger{marks: map[key]mark{}}
+func newLedger(b *book, rungs ...[]Rung) *ledger {
+	l := &ledger{book: b, id: uint32(len(b.ledgers))}
+	b.ledgers = append(b.ledgers, l)
 	for _, list := range rungs {
 		for _, r := range list {
 			l.rings = append(l.rings, newRing(r))
@@ -188,16 +288,43 @@ func (l *ledger) advance(now int64) {
 
 // known returns the mark of k if any window still holds it.
 func (l *ledger) known(k key) (mark, bool) {
-	m, ok := l.marks[k]
-	if !ok {
+	e := l.book.page(k).of(l.id)
+	if e == nil || !l.holds(e.at) {
 		return mark{}, false
 	}
+	return e.mark, true
+}
+
+// holds reports whether any window holds a time.
+func (l *ledger) holds(at int64) bool {
 	for _, w := range l.rings {
-		if w.holds(m.at) {
-			return m, true
+		if w.holds(at) {
+			return true
 		}
 	}
-	return mark{}, false
+	return false
+}
+
+// entry returns where the mark of k is written.
+func (l *ledger) entry(k key) *entered {
+	p := l.book.turn(k)
+	if e := p.of(l.id); e != nil {
+		return e
+	}
+	p.marks = append(p.marks, entered{ledger: l.id})
+	return &p.marks[len(p.marks)-1]
+}
+
+// each calls fn for every mark of the ledger that a window holds.
+func (l *ledger) each(fn func(key, mark)) {
+	for k, p := range l.book.pages {
+		if p.of(l.id) == nil {
+			continue
+		}
+		if m, ok := l.known(k); ok {
+			fn(k, m)
+		}
+	}
 }
 
 // counted is what m contributes to w now.
@@ -219,50 +346,53 @@ func (l *ledger) asks(k key, weight int64, sums []pair) {
 	}
 }
 
-// charge counts k at n.at, now, and returns the mark it replaced. A key is in a window
-// once, at its last time.
-func (l *ledger) charge(k key, n mark) (mark, bool) {
-	l.sweep()
+// charge counts k at n.at, now. A key is in a window once, at its last time.
+func (l *ledger) charge(k key, n mark) {
 	m, ok := l.known(k)
 	if ok {
 		n.weight = max(n.weight, m.weight)
 	}
-	l.replace(k, m, ok, n)
-	return m, ok
+	l.move(k, m, ok, n, true)
+	e := l.entry(k)
+	e.mark, e.prev, e.had = n, m, hadNothing
+	if ok {
+		e.had = hadPrev
+	}
 }
 
-func (l *ledger) replace(k key, old mark, had bool, n mark) {
+// move takes the old mark of k out of every window and puts the new one in.
+func (l *ledger) move(k key, old mark, had bool, n mark, has bool) {
 	for _, w := range l.rings {
 		if u := w.counted(k, old, had); u != 0 {
 			w.put(old.at, k.side(), -u)
 		}
-		if u := w.counted(k, n, true); u != 0 {
+		if u := w.counted(k, n, has); u != 0 {
 			w.put(n.at, k.side(), u)
 		}
 	}
-	l.marks[k] = n
 }
 
-// uncharge takes back the charge of k made by one record, putting back the mark
-// it had replaced. A later charge of the same key stays.
-func (l *ledger) uncharge(k key, seq uint32, prev mark, had bool) {
-	m, ok := l.known(k)
-	if !ok || m.seq != seq {
+// uncharge takes back the charges of k made by one record, in every ledger,
+// putting back the marks they had replaced. A later charge of the same key
+// stays, and so does one that is no longer known to have replaced nothing.
+func (b *book) uncharge(k key, seq uint32, now int64) {
+	p := b.page(k)
+	if p == nil {
 		return
 	}
-	for _, w := range l.rings {
-		if u := w.counted(k, m, true); u != 0 {
-			w.put(m.at, k.side(), -u)
+	for i := range p.marks {
+		e := &p.marks[i]
+		if e.seq != seq || e.had == hadUnknown {
+			continue
 		}
-		if u := w.counted(k, prev, had); u != 0 {
-			w.put(prev.at, k.side(), u)
+		l := b.ledgers[e.ledger]
+		l.advance(now)
+		l.move(k, e.mark, true, e.prev, e.had == hadPrev)
+		if e.had == hadNothing {
+			e.prev = mark{at: -1} // in no window
 		}
+		e.mark, e.prev, e.had = e.prev, mark{}, hadUnknown
 	}
-	if had {
-		l.marks[k] = prev
-		return
-	}
-	delete(l.marks, k)
 }
 
 // restore takes k out of the windows that are net of restores.
@@ -273,7 +403,8 @@ func (l *ledger) restore(k key) {
 	}
 	n := m
 	n.restored = true
-	l.replace(k, m, true, n)
+	l.move(k, m, true, n, true)
+	l.entry(k).mark = n
 }
 
 // observe notes what is advertised before a charge; the first one in a bucket
@@ -292,23 +423,10 @@ func (l *ledger) observe(count, space pair) {
 
 // forget empties the windows: a person has acknowledged what they held.
 func (l *ledger) forget() {
-	clear(l.marks)
+	l.book.drop(func(_ key, e *entered) bool { return e.ledger == l.id })
 	for _, w := range l.rings {
 		w.n, w.sum = [buckets + 1]pair{}, pair{}
 	}
-}
-
-// sweep drops marks that no window holds, each time their number has doubled.
-func (l *ledger) sweep() {
-	if len(l.marks) < 64 || len(l.marks) < 2*l.swept {
-		return
-	}
-	for k := range l.marks {
-		if _, ok := l.known(k); !ok {
-			delete(l.marks, k)
-		}
-	}
-	l.swept = len(l.marks)
 }
 
 // load counts a mark read back from the journal.
@@ -318,7 +436,8 @@ func (l *ledger) load(k key, m mark) {
 			w.put(m.at, k.side(), u)
 		}
 	}
-	l.marks[k] = m
+	e := l.entry(k)
+	e.mark, e.had = m, hadUnknown
 }
 
 // share is who counted how much in one window.
@@ -327,12 +446,12 @@ type share struct{ actor, account map[uint32]int64 }
 // shares tallies a window. It reads every mark, and is used only to explain.
 func (l *ledger) shares(w *ring) share {
 	s := share{map[uint32]int64{}, map[uint32]int64{}}
-	for k, m := range l.marks {
+	l.each(func(k key, m mark) {
 		if u := w.counted(k, m, true); u != 0 {
 			s.actor[m.actor] += u
 			s.account[m.account] += u
 		}
-	}
+	})
 	return s
 }
 
