@@ -41,13 +41,17 @@ func check(ctx context.Context, db *sql.DB, opt Options) error {
 	}
 	switch {
 	case tables == 0 && !opt.Create:
-		return refuse(opt.Path, "it holds no tables", "put it back, or rebuild it from the last snapshot with `holdfast restore --all`")
+		return noTables(opt)
 	case tables == 0:
 		return nil
 	case stamps == 0:
 		return halfway(ctx, db, opt)
 	}
 	return sameEnvironment(ctx, db, opt)
+}
+
+func noTables(opt Options) error {
+	return refuse(opt.Path, "it holds no tables", "put it back, or rebuild it from the last snapshot with `holdfast restore --all`")
 }
 
 // halfway passes a file whose creation was cut short before the first
@@ -58,7 +62,10 @@ func halfway(ctx context.Context, db *sql.DB, opt Options) error {
 	if err != nil {
 		return err
 	}
-	if foreign > 0 || !opt.Create {
+	if foreign == 0 && !opt.Create {
+		return noTables(opt)
+	}
+	if foreign > 0 {
 		return refuse(opt.Path, "it is not one of Holdfast's", "name another file")
 	}
 	return nil
@@ -68,6 +75,9 @@ func sameEnvironment(ctx context.Context, db *sql.DB, opt Options) error {
 	var environment string
 	err := db.QueryRowContext(ctx, "SELECT environment FROM stamp WHERE one = 1").Scan(&environment)
 	if errors.Is(err, sql.ErrNoRows) {
+		if opt.Create && unused(ctx, db) {
+			return nil // its creation was cut short before the stamp
+		}
 		return refuse(opt.Path, "its environment stamp is gone", "put a backup back, or rebuild it from the last snapshot with `holdfast restore --all`")
 	}
 	if err != nil {
@@ -77,6 +87,13 @@ func sameEnvironment(ctx context.Context, db *sql.DB, opt Options) error {
 		return refuse(opt.Path, fmt.Sprintf("it belongs to the environment %q, not to %q", environment, opt.Environment), "name the right file or the right environment")
 	}
 	return nil
+}
+
+// unused reports whether nothing was ever stored.
+func unused(ctx context.Context, db *sql.DB) bool {
+	var used bool
+	err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM accounts)").Scan(&used)
+	return err == nil && !used
 }
 
 // migrate brings the schema up to date, each step in a transaction of its own,
