@@ -123,6 +123,7 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		History:     history{d.store},
 		Breaker:     switchboard{d.breaker, time.Now, d.pipeline.Kick},
 		Speaker:     d.speaker,
+		Letters:     api.LetterDir(d.dir.letters()),
 		Mirror:      d.mirror,
 		Ready:       d.ready,
 		Quota:       api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},

@@ -8,6 +8,8 @@ missing=()
 for package in frr bird2 openbgpd bgpdump iproute2 jq iputils-ping prometheus stayrtr; do
   [[ $(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true) == 'ii '* ]] || missing+=("$package")
 done
+# The SDK walk takes any Node.js that is there.
+command -v npm >/dev/null || missing+=(nodejs npm)
 ((${#missing[@]})) || exit 0
 [[ $(id -u) == 0 ]] || { echo "install.sh: needs root to install: ${missing[*]}" >&2; exit 1; }
 
