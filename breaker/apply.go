@@ -236,6 +236,7 @@ func (m *Model) gain(k key) {
 		return // never lost, or gained already: a first load costs one look-up
 	}
 	delete(m.down, k)
+	m.regained.add(k, m.now)
 	m.book.restore(k, m.now)
 }
 

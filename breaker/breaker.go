@@ -13,8 +13,9 @@ import (
 
 // Options open a breaker.
 type Options struct {
-	Limits Limits    // the zero value means DefaultLimits
-	At     time.Time // now, with its monotonic reading: later times are measured from it
+	Limits Limits     // the zero value means DefaultLimits
+	Wire   WireLimits // the zero value means DefaultWireLimits
+	At     time.Time  // now, with its monotonic reading: later times are measured from it
 }
 
 func (o Options) limits() Limits {
@@ -31,6 +32,7 @@ type Breaker struct {
 	dir    string
 	m      *Model
 	j      *journal
+	wire   *Wire
 	queue  []Record // decided, not yet on disk
 	anchor time.Time
 	origin int64 // model time at anchor
@@ -69,6 +71,10 @@ func OpenDir(dir string, o Options) (*Breaker, error) {
 		return refusing, fmt.Errorf("breaker: open: %w", err)
 	}
 	b.j = j
+	if o.Wire == (WireLimits{}) {
+		o.Wire = DefaultWireLimits()
+	}
+	b.wire = NewWire(o.Wire, b.m.onWire)
 	// A clock that was set back while we were down refreshes no budget: time
 	// goes on where the journal ends.
 	b.anchor, b.origin = o.At, max(o.At.UnixMilli(), b.m.now)
@@ -209,6 +215,31 @@ func (b *Breaker) ObserveAdvertised(neighbor string, f Family, count int, at tim
 	defer b.leave()
 	_, err := b.step(Advertised{neighbor, f, count, b.clock(at)})
 	return err
+}
+
+// ObserveWire takes what the session guard saw, in order. It returns the id of
+// a trip, if that opened anything: what left on the wire and what was planned
+// differ.
+func (b *Breaker) ObserveWire(events ...WireEvent) (string, error) {
+	if err := b.enter(context.Background()); err != nil {
+		return "", err
+	}
+	defer b.leave()
+	id := ""
+	for _, e := range events {
+		e.At = b.clock(e.At)
+		b.m.clock(e.At)
+		t, tripped := b.wire.Observe(e)
+		if !tripped {
+			continue
+		}
+		d, err := b.step(t)
+		if err != nil {
+			return id, err
+		}
+		id = d.TripID
+	}
+	return id, nil
 }
 
 // Status lists the scopes that are not closed, strictest first, and always the

@@ -283,3 +283,34 @@ func (m *Model) Explained(p netip.Prefix) bool {
 	_, ok := m.down[prefixKey(p)]
 	return ok
 }
+
+// regained keeps when a prefix was last desired again: its withdrawal, admitted
+// before, may reach the wire a little later.
+type regained map[key]int64
+
+const regainedFor = 60_000 // ms
+
+func (r regained) add(k key, now int64) {
+	if len(r) > 4096 {
+		for k, at := range r {
+			if now-at > regainedFor {
+				delete(r, k)
+			}
+		}
+	}
+	r[k] = now
+}
+
+// onWire says whether a withdrawal that was seen on the wire was admitted, and
+// whether it counted against everybody's limits.
+func (m *Model) onWire(p netip.Prefix) (counted, ok bool) {
+	if FamilyOf(p) == 0 {
+		return false, false
+	}
+	k := prefixKey(p)
+	if d, ok := m.down[k]; ok {
+		return d.class == Counted, true
+	}
+	at, ok := m.regained[k]
+	return false, ok && m.now-at <= regainedFor
+}

@@ -81,6 +81,7 @@ type Model struct {
 	asked     int64 // when a change or plan was last decided on
 	peaks     map[string]*peak
 	down      map[key]downed
+	regained  regained
 	pending   map[string]*pending
 	swept     int64
 	grants    map[string]*grant
@@ -102,6 +103,7 @@ func NewModel(l Limits) *Model {
 		down:      map[key]downed{},
 		pending:   map[string]*pending{},
 		grants:    map[string]*grant{},
+		regained:  regained{},
 		oversized: map[Scope]int64{},
 		ids:       map[string]uint32{},
 	}
