@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -67,6 +68,9 @@ func replayProtected(ctx context.Context, p printer, programs, dir string, rows 
 	s := &stage{p: p, feed: feed, daemon: d, rows: rows,
 		operator: operator{program: filepath.Join(programs, "holdfast"), socket: d.socket}}
 	if err := s.perform(ctx, o); err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil, errors.New("interrupted")
+		}
 		return nil, fmt.Errorf("%w\nend of the daemon's log:\n%s", err, d.logTail())
 	}
 	o.line, o.sessionsLost = feed.timeline(), feed.sessionsLost()
