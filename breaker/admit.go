@@ -210,10 +210,7 @@ func (a *admission) scopes() []Scope {
 
 // statesAllow holds what a scope that is not closed holds.
 func (a *admission) statesAllow() bool {
-	if a.p.Lane == Emergency {
-		return false
-	}
-	if len(a.m.scopes) == 0 {
+	if a.p.Lane == Emergency || a.m.quiet() {
 		return false
 	}
 	for _, s := range a.scopes() {
@@ -253,7 +250,7 @@ func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC333
 // ownerWhileOpen lets an owner take down a few prefixes of its own an hour
 // while nothing but the global scope is open.
 func (a *admission) ownerWhileOpen(st scopeState) bool {
-	if !a.ownsAll() || len(a.p.Unbinds)+len(a.p.Modifies) > 0 {
+	if !a.ownsAll() || len(a.p.Unbinds) > 0 {
 		return a.held(Global, st)
 	}
 	es := entries(a.p.Losses)
@@ -512,9 +509,9 @@ func (a *admission) atRestLimits() bool {
 }
 
 // modified are the modifications that have a limit. A drain changes every route
-// of a site, on purpose and at once.
+// of a site, on purpose and at once; an owner's prepends are its own affair.
 func (a *admission) modified() []Loss {
-	if a.p.Lane == Drain {
+	if a.p.Lane == Drain || a.p.Actor.Kind == Owner {
 		return nil
 	}
 	return a.p.Modifies

@@ -241,12 +241,15 @@ func (m *Model) gain(k key) {
 }
 
 func (m *Model) applyTrip(r *Record) {
-	old := m.state(r.Scope)
+	old := m.stored(r.Scope)
 	st := scopeState{state: r.To, tripID: r.ID, rule: r.Rule, reason: r.Reason, since: r.At, retrips: old.retrips}
 	if r.From > 0 { // compacted
 		st.since, st.retrips = r.From, int(r.Number)
 	} else if old.state == Recovering {
 		st.retrips++
+	}
+	if old.state == Open && r.To == Locked {
+		st.under = &old
 	}
 	m.scopes[r.Scope] = st
 	if r.From == 0 {
@@ -256,8 +259,17 @@ func (m *Model) applyTrip(r *Record) {
 
 // applyReset lets a scope recover. What its windows hold has been acknowledged
 // by a person; the reduced budgets count from here.
+//
+// Taking a lock off gives back what was under it: a freeze resets no trip.
 func (m *Model) applyReset(r *Record) {
 	st := m.scopes[r.Scope]
+	if st.state == Locked && r.From == 0 {
+		delete(m.scopes, r.Scope)
+		if st.under != nil {
+			m.scopes[r.Scope] = *st.under
+		}
+		return
+	}
 	st.state, st.tripID, st.since, st.until, st.reason = Recovering, r.ID, r.At, r.Until, r.Reason
 	if r.From > 0 { // compacted
 		st.since, st.retrips, st.rule = r.From, int(r.Number), r.Rule

@@ -59,16 +59,13 @@ func (m *Model) Compacted() []Record {
 		out = append(out, Record{Kind: RecordOversize, Scope: s, At: m.oversized[s]})
 	}
 	for _, s := range slices.SortedFunc(maps.Keys(m.scopes), compareScopesInt) {
-		st := m.scopes[s]
-		r := Record{Kind: RecordTrip, ID: st.tripID, Scope: s, To: st.state, Rule: st.rule, Reason: st.reason,
-			From: max(1, st.since), Until: st.until, Number: int64(st.retrips)}
-		if m.state(s).state == Closed {
-			continue
+		st := m.stored(s)
+		if st.under != nil {
+			out = append(out, st.under.record(s))
 		}
-		if st.state == Recovering {
-			r.Kind = RecordReset
+		if st.state != Closed {
+			out = append(out, st.record(s))
 		}
-		out = append(out, r)
 	}
 	for i := range out {
 		out[i].Seq = m.seq
@@ -80,6 +77,15 @@ func (m *Model) Compacted() []Record {
 	slices.SortStableFunc(out[1:], func(a, b Record) int { return cmp.Compare(a.At, b.At) })
 	out[0].At = out[min(1, len(out)-1)].At
 	return out
+}
+
+func (st *scopeState) record(s Scope) Record {
+	r := Record{Kind: RecordTrip, ID: st.tripID, Scope: s, To: st.state, Rule: st.rule, Reason: st.reason,
+		From: max(1, st.since), Until: st.until, Number: int64(st.retrips)}
+	if st.state == Recovering {
+		r.Kind = RecordReset
+	}
+	return r
 }
 
 func compareScopesInt(a, b Scope) int {

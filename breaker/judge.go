@@ -129,7 +129,7 @@ func (j *judgement) lostDatabase() string {
 // statesAllow holds the losses of scopes that opened after they were admitted.
 // What a stopped actor was allowed before stays allowed: others' plans carry it.
 func (j *judgement) statesAllow() bool {
-	if len(j.m.scopes) == 0 {
+	if j.m.quiet() {
 		return false
 	}
 	var held []Loss

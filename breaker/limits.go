@@ -63,7 +63,14 @@ type Limits struct {
 	ResetApprovals int           // other persons who must approve a reset
 	Recovering     int           // budgets after a reset, in thousandths
 	SpaceFrom      int           // with fewer customer prefixes in a family its address space is not judged
+	Freezes        []Freeze      // the change calendar
 	Wait           time.Duration // how long a scope recovers; each new trip meanwhile doubles it
+}
+
+// Freeze locks everything for a while: only restores and emergencies pass.
+type Freeze struct {
+	From, Until time.Time
+	Reason      string
 }
 
 const (

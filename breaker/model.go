@@ -38,6 +38,7 @@ type scopeState struct {
 	since   int64
 	until   int64 // of Recovering
 	retrips int
+	under   *scopeState // the open trip that a lock was put on
 }
 
 // downed is a prefix that is down by an admitted loss.
@@ -221,8 +222,26 @@ func (l *Limits) longRungs() []Rung {
 	return long
 }
 
-// state is the state of one scope now. Recovery ends with its time.
+// state is the state of one scope now. Recovery ends with its time, and a freeze
+// of the calendar locks everything while it lasts.
 func (m *Model) state(s Scope) scopeState {
+	st := m.stored(s)
+	if s.Kind != ScopeGlobal || st.state == Locked {
+		return st
+	}
+	for _, f := range m.limits.Freezes {
+		if from, until := f.From.UnixMilli(), f.Until.UnixMilli(); m.now >= from && m.now < until {
+			return scopeState{state: Locked, tripID: st.tripID, rule: "breaker.calendar", reason: "frozen until " + stamp(until) + ": " + f.Reason, since: from}
+		}
+	}
+	return st
+}
+
+// quiet reports that nothing is open, locked or recovering.
+func (m *Model) quiet() bool { return len(m.scopes) == 0 && m.state(Global).state == Closed }
+
+// stored is the state without the calendar.
+func (m *Model) stored(s Scope) scopeState {
 	if !m.ready {
 		return scopeState{state: Open, rule: "breaker.uninitialised", reason: "the breaker has no state: it holds"}
 	}
@@ -280,7 +299,7 @@ func (m *Model) emit(r Record) {
 
 // trip opens or locks a scope. A scope that is already as strict keeps its trip.
 func (m *Model) trip(s Scope, to State, rule, reason string, by Actor) string {
-	if st := m.state(s); st.state != Closed && st.state != Recovering && !to.Stricter(st.state) {
+	if st := m.stored(s); st.state != Closed && st.state != Recovering && !to.Stricter(st.state) {
 		return st.tripID
 	}
 	m.emit(Record{Kind: RecordTrip, ID: fmt.Sprintf("trip-%d", m.trips+1), Scope: s, To: to, Rule: rule, Reason: reason, Actor: by})

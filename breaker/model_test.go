@@ -175,7 +175,7 @@ func drawAction(rt *rapid.T, w *network, i int, when time.Time) Event {
 	case 12:
 		return Proposed{Proposal{ID: id, Actor: task("t"), At: when, Losses: some()}, w.base}
 	}
-	return Tripped{Scope: rapid.SampledFrom([]Scope{{ScopeActor, "operator/y"}, {ScopeService, "dns"}}).Draw(rt, "scope"), To: Open, Reason: "r", By: who, At: when}
+	return Tripped{Scope: rapid.SampledFrom([]Scope{{ScopeActor, "operator/y"}, {ScopeService, "dns"}}).Draw(rt, "scope"), To: rapid.SampledFrom([]State{Open, Open, Locked}).Draw(rt, "to"), Reason: "r", By: who, At: when}
 }
 
 // maybeReset resets what is open from time to time, so that a life goes on.
@@ -184,7 +184,7 @@ func maybeReset(rt *rapid.T, m *Model, when time.Time) Event {
 		return nil
 	}
 	for _, s := range m.Status() {
-		if s.State == Open {
+		if s.State == Open || s.State == Locked {
 			return WasReset{Scope: s.Scope, TripID: s.TripID, Reason: "r", By: operator("boss"), At: when}
 		}
 	}

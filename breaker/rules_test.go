@@ -433,6 +433,61 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// A freeze put on an open breaker and taken off again resets no trip.
+func TestUnfreezeGivesBackTheTrip(t *testing.T) {
+	h := newHarness(t, feb20(), DefaultLimits())
+	open := h.step(Tripped{Scope: Global, To: Open, Reason: "test", By: operator("x"), At: at(0)}).TripID
+	lock := h.step(Tripped{Scope: Global, To: Locked, Reason: "freeze", By: operator("x"), At: at(time.Minute)}).TripID
+	if open == lock {
+		t.Fatal("the lock has the trip's id")
+	}
+	replayed := NewModel(DefaultLimits())
+	for _, r := range h.m.Compacted() {
+		replayed.Replay(&r)
+	}
+	for _, m := range []*Model{h.m, replayed} {
+		if _, _, err := m.Step(WasReset{Scope: Global, TripID: lock, Reason: "unfreeze", By: operator("x"), At: at(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		if st := m.Status()[0]; st.State != Open || st.TripID != open || st.Reason != "test" {
+			t.Errorf("after the lock was taken off: %+v, want open by %s", st, open)
+		}
+	}
+	h = newHarness(t, feb20(), DefaultLimits())
+	lock = h.step(Tripped{Scope: Global, To: Locked, Reason: "freeze", By: operator("x"), At: at(0)}).TripID
+	h.step(WasReset{Scope: Global, TripID: lock, Reason: "unfreeze", By: operator("x"), At: at(time.Hour)})
+	h.wantState(Global, Closed)
+}
+
+func TestCalendarFreezes(t *testing.T) {
+	lim := DefaultLimits()
+	lim.Freezes = []Freeze{{From: at(time.Hour), Until: at(2 * time.Hour), Reason: "holidays"}}
+	h := newHarness(t, feb20(), lim)
+	for _, tt := range []struct {
+		when time.Duration
+		want State
+	}{{0, Closed}, {time.Hour, Locked}, {2*time.Hour - time.Millisecond, Locked}, {2 * time.Hour, Closed}} {
+		h.withdraw(operator("x"), tt.when, h.net.take(0, 1)...)
+		h.wantState(Global, tt.want)
+		if want := tt.want != Locked; want != h.down[h.net.customers[0].Prefix] {
+			t.Errorf("at %s in %s the loss passed: %v", tt.when, tt.want, !want)
+		}
+		h.propose(Proposal{Actor: operator("x"), Lane: Restore, At: at(tt.when), Gains: prefixes(h.net.take(0, 1))})
+	}
+}
+
+// While everything is open an owner still changes its prepends.
+func TestOwnersModifyWhileOpen(t *testing.T) {
+	h := newHarness(t, feb20(), DefaultLimits())
+	h.step(Tripped{Scope: Global, To: Open, Reason: "test", By: operator("x"), At: at(0)})
+	if d := h.propose(Proposal{Actor: owner("a001"), At: at(0), Modifies: h.net.of("a001", 10)}); d.Verdict != Allow {
+		t.Errorf("an owner's prepend: %v", d.Findings)
+	}
+	if d := h.propose(Proposal{Actor: operator("x"), At: at(0), Modifies: h.net.of("a001", 1)}); d.Verdict != Refuse {
+		t.Error("an operator's modification passed while open")
+	}
+}
+
 func TestDrainPassesWhileOpen(t *testing.T) {
 	h := newHarness(t, feb20(), DefaultLimits())
 	h.step(Tripped{Scope: Global, To: Open, Reason: "test", By: operator("x"), At: at(0)})

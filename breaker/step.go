@@ -127,7 +127,7 @@ var errUninitialised = errors.New("breaker: no state: initialise its journal")
 
 func (e WasReset) step(m *Model) (Decision, error) {
 	m.clock(e.At)
-	st := m.state(e.Scope)
+	st := m.stored(e.Scope)
 	switch {
 	case !m.ready:
 		return Decision{}, errUninitialised
@@ -146,7 +146,7 @@ func (e WasReset) step(m *Model) (Decision, error) {
 	wait := min(m.limits.Wait<<min(st.retrips, 10), day)
 	m.emit(Record{Kind: RecordReset, ID: st.tripID, Scope: e.Scope, Reason: e.Reason, Actor: e.By,
 		Names: e.Approvers, Until: m.now + wait.Milliseconds()})
-	return Decision{Verdict: Allow, State: Recovering, TripID: st.tripID}, nil
+	return Decision{Verdict: Allow, State: m.state(e.Scope).state, TripID: st.tripID}, nil
 }
 
 func (e WasApproved) step(m *Model) (Decision, error) {
