@@ -386,21 +386,14 @@ func (c *composer) services(draft *Snapshot) []Service {
 
 // noteDown collects the intents that keep something down that would be up.
 func (c *composer) noteDown(p *AccountPart) {
-	if len(p.Negative) == 0 {
-		return
-	}
-	ids := make(map[netip.Prefix]string, len(p.Negative))
-	for _, n := range p.Negative {
-		if cidr, err := addressing.ParsePrefix(n.CIDR); err == nil {
-			ids[cidr] = n.ID
-		}
-	}
+	down := DownBy(p.Negative)
 	for i := range p.Prefixes {
 		for _, b := range p.Prefixes[i].BGP {
-			for bits := b.CIDR.Bits(); b.Advertised && bits >= minBits(b.CIDR); bits-- {
-				if id, found := ids[netip.PrefixFrom(b.CIDR.Addr(), bits).Masked()]; found {
-					c.out.Down = append(c.out.Down, id)
-				}
+			if !b.Advertised {
+				continue
+			}
+			for _, n := range down.Over(b.CIDR) {
+				c.out.Down = append(c.out.Down, n.ID)
 			}
 		}
 	}

@@ -1,10 +1,9 @@
 package snapshots
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
-
-	"github.com/holdfast-bgp/holdfast/addressing"
 )
 
 // HoldBack is next with the prefixes that hold names left as active has them:
@@ -65,34 +64,54 @@ func holdPart(was, p *AccountPart, hold func(string, netip.Prefix) bool) Account
 	// An intent that is new and covers something held is part of what is held.
 	over := newIntentsOver(was, p, hold)
 	out.Negative = slices.DeleteFunc(slices.Clone(p.Negative), func(n NegativeIntent) bool { return over[n.ID] })
+	// One that is gone and covered something held stays.
+	out.Negative = append(out.Negative, goneIntentsOver(was, p, hold)...)
 	normalPart(&out)
 	out.Routes = carry(Routes(&out), was.Routes)
 	return out
 }
 
 // newIntentsOver are the ids of intents that p has and was has not, and that
-// cover a held route.
+// keep a held route down.
 func newIntentsOver(was, p *AccountPart, hold func(string, netip.Prefix) bool) map[string]bool {
-	old := make(map[string]bool, len(was.Negative))
-	for _, n := range was.Negative {
-		old[n.ID] = true
-	}
-	fresh := map[netip.Prefix][]string{}
-	for _, n := range p.Negative {
-		if cidr, err := addressing.ParsePrefix(n.CIDR); err == nil && !old[n.ID] {
-			fresh[cidr] = append(fresh[cidr], n.ID)
-		}
-	}
+	fresh := DownBy(without(p.Negative, was.Negative))
 	out := map[string]bool{}
 	for i := range was.Routes {
-		at := was.Routes[i].CIDR
-		for bits := at.Bits(); len(fresh) > 0 && hold(was.Account, at) && bits >= minBits(at); bits-- {
-			for _, id := range fresh[netip.PrefixFrom(at.Addr(), bits).Masked()] {
-				out[id] = true
-			}
+		if !hold(was.Account, was.Routes[i].CIDR) {
+			continue
+		}
+		for _, n := range fresh.Over(was.Routes[i].CIDR) {
+			out[n.ID] = true
 		}
 	}
 	return out
+}
+
+// goneIntentsOver are the intents that was has and p has not, and that keep a
+// held BGP prefix down.
+func goneIntentsOver(was, p *AccountPart, hold func(string, netip.Prefix) bool) []NegativeIntent {
+	gone := DownBy(without(was.Negative, p.Negative))
+	found := map[string]NegativeIntent{}
+	for i := range was.Prefixes {
+		for _, b := range was.Prefixes[i].BGP {
+			if !hold(was.Account, b.CIDR) {
+				continue
+			}
+			for _, n := range gone.Over(b.CIDR) {
+				found[n.ID] = n
+			}
+		}
+	}
+	return slices.Collect(maps.Values(found))
+}
+
+// without are the intents of a that b does not have.
+func without(a, b []NegativeIntent) []NegativeIntent {
+	have := make(map[string]bool, len(b))
+	for _, n := range b {
+		have[n.ID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(n NegativeIntent) bool { return have[n.ID] })
 }
 
 // olderServices are next's services and those of active that a held record

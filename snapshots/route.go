@@ -13,7 +13,7 @@ import (
 // (invariant 1), and Validate runs it again over every snapshot it reads.
 // The result is sorted by CIDR and never nil.
 func Routes(p *AccountPart) []Route {
-	down := downSet(p.Negative)
+	down := DownBy(p.Negative)
 	out := []Route{}
 	for i := range p.Prefixes {
 		rec := &p.Prefixes[i]
@@ -23,7 +23,7 @@ func Routes(p *AccountPart) []Route {
 		var bound map[netip.Prefix][]string
 		for j := range rec.BGP {
 			b := &rec.BGP[j]
-			if !b.Advertised || b.Sites.Empty() || down.has(b.CIDR) {
+			if !b.Advertised || b.Sites.Empty() || len(down.Over(b.CIDR)) > 0 {
 				continue
 			}
 			if bound == nil {
@@ -43,33 +43,6 @@ func Routes(p *AccountPart) []Route {
 	return out
 }
 
-// down is what negative intents name by prefix. A block takes everything
-// inside its range down, the other kinds one route (addressing.NegativeIntent).
-type down struct{ ranges, routes map[netip.Prefix]struct{} }
-
-func (d down) has(p netip.Prefix) bool {
-	_, route := d.routes[p]
-	return route || covered(p, d.ranges)
-}
-
-func downSet(intents []NegativeIntent) down {
-	if len(intents) == 0 {
-		return down{}
-	}
-	d := down{ranges: map[netip.Prefix]struct{}{}, routes: map[netip.Prefix]struct{}{}}
-	for _, n := range intents {
-		p, err := addressing.ParsePrefix(n.CIDR)
-		switch {
-		case err != nil:
-		case n.Kind == addressing.IntentBlock:
-			d.ranges[p] = struct{}{}
-		default:
-			d.routes[p] = struct{}{}
-		}
-	}
-	return d
-}
-
 func boundSet(bindings []Binding) map[netip.Prefix][]string {
 	set := make(map[netip.Prefix][]string, len(bindings))
 	for _, b := range bindings {
@@ -78,20 +51,6 @@ func boundSet(bindings []Binding) map[netip.Prefix][]string {
 		}
 	}
 	return set
-}
-
-// covered reports whether the set holds p or something that contains it. It
-// looks up one prefix per length, so its cost does not grow with the set.
-func covered[V any](p netip.Prefix, set map[netip.Prefix]V) bool {
-	if len(set) == 0 {
-		return false
-	}
-	for bits := p.Bits(); bits >= minBits(p); bits-- {
-		if _, found := set[netip.PrefixFrom(p.Addr(), bits).Masked()]; found {
-			return true
-		}
-	}
-	return false
 }
 
 // servicesOver returns the services bound to p or to something that contains

@@ -64,8 +64,9 @@ func (d *differ) part(a, b *snapshots.AccountPart) {
 		owner = a
 	}
 	var ra, rb []snapshots.Route
+	var down snapshots.Down
 	if a != nil {
-		ra = a.Routes
+		ra, down = a.Routes, snapshots.DownBy(a.Negative)
 	}
 	if b != nil {
 		rb = b.Routes
@@ -82,14 +83,14 @@ func (d *differ) part(a, b *snapshots.AccountPart) {
 		}
 		switch {
 		case c < 0:
-			d.add(owner, &ra[i], nil, rb)
+			d.add(owner, &ra[i], nil, rb, snapshots.Down{})
 			i++
 		case c > 0:
-			d.add(owner, nil, &rb[j], rb)
+			d.add(owner, nil, &rb[j], rb, down)
 			j++
 		default:
 			if !ra[i].Equal(rb[j]) {
-				d.add(owner, &ra[i], &rb[j], rb)
+				d.add(owner, &ra[i], &rb[j], rb, snapshots.Down{})
 			}
 			i++
 			j++
@@ -98,12 +99,14 @@ func (d *differ) part(a, b *snapshots.AccountPart) {
 	d.bindings(owner, a, b)
 }
 
-// add records the change of one route. now are the account's routes after it.
-func (d *differ) add(owner *snapshots.AccountPart, before, after *snapshots.Route, now []snapshots.Route) {
+// add records the change of one route. now are the account's routes after it,
+// down is what was down on purpose before it.
+func (d *differ) add(owner *snapshots.AccountPart, before, after *snapshots.Route, now []snapshots.Route, down snapshots.Down) {
 	c := Change{Account: owner.Account, AccountKind: owner.Kind, Before: before, After: after}
 	switch {
 	case before == nil:
 		c.Kind, c.CIDR = Advertise, after.CIDR
+		c.lift(down.Over(after.CIDR))
 	case after == nil:
 		c.Kind, c.CIDR = Withdraw, before.CIDR
 		// Going back to the resting state is not a loss (DESIGN section 4).
@@ -117,6 +120,19 @@ func (d *differ) add(owner *snapshots.AccountPart, before, after *snapshots.Rout
 	}
 	d.p.Changes = append(d.p.Changes, c)
 	d.count.change(owner, before, after)
+}
+
+// lift notes the intents that kept a route down before. They expire when the
+// last of them does.
+func (c *Change) lift(was []snapshots.NegativeIntent) {
+	for _, n := range was {
+		switch {
+		case c.Lifts == "":
+			c.Lifts, c.liftsUntil = n.ID, n.ExpiresAt
+		case n.ExpiresAt == 0 || c.liftsUntil != 0 && n.ExpiresAt > c.liftsUntil:
+			c.Lifts, c.liftsUntil = n.ID, n.ExpiresAt
+		}
+	}
 }
 
 // bindings records the services that were bound and unbound. A binding whose
@@ -223,9 +239,10 @@ func needs(from, to *snapshots.Snapshot) sitesNeeded {
 
 // weaker reports whether a modification loses or can lose reachability
 // (DESIGN section 4): another origin, a community that stops propagation or
-// blackholes, or fewer sites than the service needs.
+// blackholes, fewer sites than the service needs, or a resting state that
+// would let the next withdrawal pass as no loss.
 func (n sitesNeeded) weaker(before, after *snapshots.Route) bool {
-	if before.Origin != after.Origin {
+	if before.Origin != after.Origin || before.Resting != addressing.RestingWithdrawn && after.Resting == addressing.RestingWithdrawn {
 		return true
 	}
 	for _, c := range [...]policy.Community{policy.NoExport, policy.NoAdvertise, policy.Blackhole} {
@@ -235,7 +252,7 @@ func (n sitesNeeded) weaker(before, after *snapshots.Route) bool {
 	}
 	had, has := sitesOf(before.Sites, n.before), sitesOf(after.Sites, n.after)
 	need := 1
-	for _, s := range after.Services {
+	for _, s := range before.Services {
 		need = max(need, n.min[s])
 	}
 	return has < had && has < need

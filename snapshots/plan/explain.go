@@ -1,34 +1,52 @@
 package plan
 
-import (
-	"net/netip"
+import "github.com/holdfast-bgp/holdfast/addressing"
 
-	"github.com/holdfast-bgp/holdfast/addressing"
-)
-
-// Reason names what admitted a loss.
+// Reason names what admitted a loss or lifted an intent.
 type Reason struct {
 	Set string // id of the ChangeSet
 	By  addressing.ActorKind
 }
 
-// Explain writes onto every loss the reason that admitted it. find is asked
-// once per loss that has none yet; a loss that nothing explains keeps an empty
-// Set and is what Preflight refuses. It returns how many stay unexplained.
-func (p *Plan) Explain(find func(account string, cidr netip.Prefix) (Reason, bool)) int {
+// Explain writes onto every loss, and onto every route that comes up although
+// it was down on purpose, the reason that admitted it. find is asked once per
+// such change; what nothing explains keeps an empty Set and is what Preflight
+// refuses. It returns how many stay unexplained.
+func (p *Plan) Explain(find func(Change) (Reason, bool)) int {
 	left := 0
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if !c.Loses || c.Set != "" {
+		if !p.asks(*c) || c.Set != "" {
 			continue
 		}
-		if r, found := find(c.Account, c.CIDR); found && r.Set != "" {
+		if r, found := find(*c); found && r.Set != "" {
 			c.Set, c.By = r.Set, r.By
 		} else {
 			left++
 		}
 	}
 	return left
+}
+
+// asks reports whether a change must be explained.
+func (p *Plan) asks(c Change) bool { return c.Loses || p.lifted(c) }
+
+// lifted reports whether a change brings up what is down on purpose, before
+// its time has come.
+func (p *Plan) lifted(c Change) bool {
+	return c.Lifts != "" && (c.liftsUntil == 0 || c.liftsUntil > p.At.Unix())
+}
+
+// Unexplained are the changes that must be explained and are not: what to hold
+// back when the rest of the plan may go on.
+func (p Plan) Unexplained() []Change {
+	var out []Change
+	for _, c := range p.Changes {
+		if p.asks(c) && c.Set == "" {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // unexplained are the losses that no admitted ChangeSet names.

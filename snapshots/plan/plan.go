@@ -35,10 +35,15 @@ type Change struct {
 	// Covered says of a withdrawal that a less specific route of the same
 	// account and service stays advertised: it weighs less.
 	Covered bool `json:"covered,omitempty"`
-	// Set and By name the admitted ChangeSet that explains a loss, and in
+	// Lifts is the id of the negative intent that kept an advertised route
+	// down before; nothing but a change that says so, or time, lifts one.
+	Lifts string `json:"lifts,omitempty"`
+	// Set and By name the admitted ChangeSet that explains a loss or a lift, and in
 	// whose capacity it was made; empty if none does (see Explain).
 	Set string               `json:"change_set,omitempty"`
 	By  addressing.ActorKind `json:"by,omitempty"`
+
+	liftsUntil int64 // when that intent expires by itself, Unix seconds; 0 is never
 }
 
 // NetworkChange is one difference in the network part.

@@ -23,6 +23,7 @@ const (
 	RuleSize         = "plan.W5"
 	RuleUnexplained  = "plan.unexplained"
 	RuleLostDatabase = "plan.lost-database"
+	RuleIntent       = "plan.negative-intent"
 	RuleGate         = "plan.gate"
 	RuleCheck        = "plan.check"
 )
@@ -40,6 +41,7 @@ func Preflight(ctx context.Context, p Plan, checks []Check, gate Gate) Report {
 	r := Report{Verdict: policy.Allow, Findings: []policy.Finding{}}
 	r.add(environment(p)...)
 	r.add(unbound(p)...)
+	r.add(intents(p)...)
 	if p.Origin != FromRollback || len(p.Losses()) > 0 {
 		r.add(lostDatabase(p)...)
 		r.add(size(p)...)
@@ -157,6 +159,22 @@ func unexplained(p Plan) []policy.Finding {
 	}}
 	for _, c := range lost[:min(shown, len(lost))] {
 		out = append(out, policy.Finding{Rule: RuleUnexplained, Verdict: policy.Refuse, Account: c.Account, Prefix: c.CIDR.String(), Why: string(c.Kind) + " that nobody asked for"})
+	}
+	return out
+}
+
+// intents refuses to bring up what is down on purpose when no admitted change
+// lifted the intent (invariant 15): the row was lost, not lifted.
+func intents(p Plan) []policy.Finding {
+	var out []policy.Finding
+	for _, c := range p.Changes {
+		if p.lifted(c) && c.Set == "" {
+			out = append(out, policy.Finding{
+				Rule: RuleIntent, Verdict: policy.Refuse, Account: c.Account, Prefix: c.CIDR.String(),
+				Why:  "it is down on purpose (" + c.Lifts + ") and no change lifted that",
+				Next: "lift it by name: holdfast prefix unblock",
+			})
+		}
 	}
 	return out
 }

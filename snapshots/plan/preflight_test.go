@@ -3,7 +3,6 @@ package plan_test
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"testing"
 
@@ -31,8 +30,8 @@ type check struct {
 
 func (c check) Check(context.Context, plan.Plan) ([]policy.Finding, error) { return c.findings, c.err }
 
-func explained(by addressing.ActorKind) func(string, netip.Prefix) (plan.Reason, bool) {
-	return func(string, netip.Prefix) (plan.Reason, bool) { return plan.Reason{Set: "set", By: by}, true }
+func explained(by addressing.ActorKind) func(plan.Change) (plan.Reason, bool) {
+	return func(plan.Change) (plan.Reason, bool) { return plan.Reason{Set: "set", By: by}, true }
 }
 
 func withdraw(n int) func(*addressing.State) {

@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -113,14 +112,14 @@ func (r *Runner) draft(active, next *snapshots.Snapshot, seq uint64, now time.Ti
 	return d
 }
 
-func (r *Runner) explain(account string, cidr netip.Prefix) (plan.Reason, bool) {
-	if why, found := r.ledger.find(account, cidr); found {
+func (r *Runner) explain(c plan.Change) (plan.Reason, bool) {
+	if why, found := r.ledger.find(c); found {
 		return why, true
 	}
-	if r.cfg.Explain == nil {
+	if r.cfg.Explain == nil || !c.Loses {
 		return plan.Reason{}, false
 	}
-	return r.cfg.Explain(account, cidr)
+	return r.cfg.Explain(c.Account, c.CIDR)
 }
 
 // carryOut stores, applies and marks a generation. The order is what makes a

@@ -15,6 +15,7 @@ type ledger struct {
 	seq    uint64
 	sets   []entry
 	losses map[route]reason
+	gains  map[route]reason
 	later  chan struct{} // closed and replaced with every note
 }
 
@@ -36,7 +37,7 @@ type reason struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{losses: map[route]reason{}, later: make(chan struct{})}
+	return &ledger{losses: map[route]reason{}, gains: map[route]reason{}, later: make(chan struct{})}
 }
 
 // note takes in a committed ChangeSet.
@@ -46,11 +47,13 @@ func (l *ledger) note(c addressing.ChangeSet) {
 	l.seq++
 	l.sets = append(l.sets, entry{c.ID, c.Actor, c.Reason, l.seq})
 	for _, e := range c.Effects {
-		key := route{e.AccountID, e.CIDR}
+		key, why := route{e.AccountID, e.CIDR}, reason{plan.Reason{Set: c.ID, By: c.Actor.Kind}, l.seq}
 		switch e.Kind {
 		case addressing.Lost, addressing.Weakened:
-			l.losses[key] = reason{plan.Reason{Set: c.ID, By: c.Actor.Kind}, l.seq}
+			l.losses[key] = why
+			delete(l.gains, key)
 		case addressing.Gained:
+			l.gains[key] = why
 			delete(l.losses, key)
 		}
 	}
@@ -72,12 +75,27 @@ func (l *ledger) more() <-chan struct{} {
 	return l.later
 }
 
-// find says what admitted a loss.
-func (l *ledger) find(account string, cidr netip.Prefix) (plan.Reason, bool) {
+// find says what admitted a loss, or lifted what was down on purpose.
+func (l *ledger) find(c plan.Change) (plan.Reason, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r, found := l.losses[route{account, cidr}]
+	from := l.losses
+	if c.Kind == plan.Advertise {
+		from = l.gains
+	}
+	r, found := from[route{c.Account, c.CIDR}]
 	return r.Reason, found
+}
+
+// gained are the routes that waiting ChangeSets bring up.
+func (l *ledger) gained() map[route]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make(map[route]bool, len(l.gains))
+	for r := range l.gains {
+		out[r] = true
+	}
+	return out
 }
 
 // carried lists the ChangeSets that are waiting, and who made them.
@@ -107,9 +125,11 @@ func (l *ledger) settle(seq uint64) {
 		}
 	}
 	l.sets = keep
-	for k, r := range l.losses {
-		if r.seq <= seq {
-			delete(l.losses, k)
+	for _, reasons := range []map[route]reason{l.losses, l.gains} {
+		for k, r := range reasons {
+			if r.seq <= seq {
+				delete(reasons, k)
+			}
 		}
 	}
 }

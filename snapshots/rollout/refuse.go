@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -23,10 +25,17 @@ func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begu
 		r.st.lost = findingOf(report, plan.RuleLostDatabase).Why
 	}
 	lost := r.st.lost != ""
+	key := heldKey(d.plan, report)
+	again := key == r.st.refusedKey
+	r.st.refusedKey = key
 	r.mu.Unlock()
-	r.log.Warn("plan not carried out", "verdict", report.Verdict, "changes", refusal.Changes, "losses", refusal.Losses, "why", firstWhy(report))
-	if r.cfg.OnRefused != nil {
-		r.cfg.OnRefused(d.plan, report)
+	// The same losses refused again, because somebody else changed something,
+	// are one incident and not two.
+	if !again {
+		r.log.Warn("plan not carried out", "verdict", report.Verdict, "changes", refusal.Changes, "losses", refusal.Losses, "why", firstWhy(report))
+		if r.cfg.OnRefused != nil {
+			r.cfg.OnRefused(d.plan, report)
+		}
 	}
 	if lost {
 		return nil
@@ -38,7 +47,7 @@ func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begu
 func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error {
 	active := r.Active().Snapshot
 	held := map[route]bool{}
-	for _, c := range d.plan.Losses() {
+	for _, c := range append(d.plan.Losses(), d.plan.Unexplained()...) {
 		held[route{c.Account, c.CIDR}] = true
 	}
 	if active == nil || len(held) == 0 || len(d.plan.Network) > 0 {
@@ -49,10 +58,10 @@ func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error
 		return nil // what is left does not stand alone: all of it waits
 	}
 	rest := plan.Diff(active, next)
-	if len(rest.Losses()) > 0 || rest.Empty() {
+	rest.Generation, rest.At, rest.Origin, rest.Admitted, rest.Actors = d.plan.Generation, d.plan.At, d.plan.Origin, d.plan.Admitted, d.plan.Actors
+	if rest.Empty() || rest.Explain(r.explain) > 0 || len(rest.Losses()) > 0 {
 		return nil
 	}
-	rest.Generation, rest.At, rest.Origin, rest.Admitted, rest.Actors = d.plan.Generation, d.plan.At, d.plan.Origin, d.plan.Admitted, d.plan.Actors
 	report := plan.Preflight(ctx, rest, r.cfg.Checks, r.cfg.Gate)
 	if report.Verdict != policy.Allow {
 		return nil
@@ -68,6 +77,16 @@ func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error
 		r.cfg.OnApplied(Applied{Head: head, Plan: rest, Findings: append(report.Findings, findings...), Took: time.Since(begun)})
 	}
 	return nil
+}
+
+// heldKey is equal for refusals of the same losses for the same reason.
+func heldKey(p plan.Plan, report plan.Report) string {
+	h := sha256.New()
+	fmt.Fprintln(h, report.Verdict, firstWhy(report), p.Network)
+	for _, c := range append(p.Losses(), p.Unexplained()...) {
+		fmt.Fprintln(h, c.Kind, c.Account, c.CIDR, c.Set)
+	}
+	return string(h.Sum(nil))
 }
 
 func findingOf(r plan.Report, rule string) policy.Finding {

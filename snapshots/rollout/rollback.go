@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -51,6 +52,10 @@ func (r *Runner) Rollback(ctx context.Context, req RollbackRequest) (RollbackRes
 	r.line.Lock()
 	defer r.line.Unlock()
 	begun := time.Now()
+	desired, _ := r.ready()
+	if _, can := desired.(Lifter); len(req.Lift) > 0 && !can {
+		return RollbackResult{}, errors.New("rollback: negative intents cannot be lifted along with it: lift them first, by name: holdfast prefix unblock")
+	}
 	c, res, err := r.compose(req)
 	if err != nil {
 		return res, fmt.Errorf("rollback: %w", err)
@@ -107,9 +112,36 @@ func (r *Runner) compose(req RollbackRequest) (snapshots.Composed, RollbackResul
 	p := plan.Diff(active.Snapshot, c.Snapshot)
 	p.Generation, p.At, p.Origin, p.Actors = generation+1, time.Now(), plan.FromRollback, []addressing.Actor{req.Actor}
 	why := plan.Reason{Set: fmt.Sprintf("rollback/%d", res.To), By: req.Actor.Kind}
-	p.Explain(func(string, netip.Prefix) (plan.Reason, bool) { return why, req.Actor.Kind != "" })
+	p.Explain(func(plan.Change) (plan.Reason, bool) { return why, req.Actor.Kind != "" })
 	res.Plan, res.Newer, res.Down, res.Skipped = p, c.Newer, c.Down, c.Skipped
 	return c, res, nil
+}
+
+// Lifter is desired state that can lift negative intents by id.
+type Lifter interface {
+	LiftIntents(ctx context.Context, req addressing.Request, ids []string) error
+}
+
+// lift lifts what the request names. absent is returned if there is no desired
+// state to do it in.
+func (r *Runner) lift(ctx context.Context, desired Desired, req RollbackRequest, absent error) error {
+	if desired == nil {
+		return absent
+	}
+	if l, can := desired.(Lifter); can && len(req.Lift) > 0 {
+		return l.LiftIntents(ctx, addressing.Request{Actor: req.Actor, Scope: addressing.EveryAccount(), Reason: req.Reason, At: time.Now()}, req.Lift)
+	}
+	return nil
+}
+
+// want is the desired state of what was rolled back. The negative intents that
+// are in force go with it, in case the rows were lost; one that a waiting
+// change lifts does not.
+func (r *Runner) want(c snapshots.Composed) addressing.State {
+	st := c.Snapshot.State(c.Touched...)
+	gained := r.ledger.gained()
+	st.Negative = slices.DeleteFunc(st.Negative, func(n addressing.NegativeIntent) bool { return gained[route{n.AccountID, n.CIDR}] })
+	return st
 }
 
 // before is the newest generation of the history before h that holds another
@@ -138,10 +170,10 @@ func (r *Runner) restoreIntent(ctx context.Context, req RollbackRequest, c snaps
 	err := errors.New("desired state is not there")
 	if lost := r.Status().IntentLost; lost != "" {
 		err = errors.New(lost)
-	} else if desired != nil {
+	} else if err = r.lift(ctx, desired, req, err); err == nil {
 		res.Restored, _, err = desired.Restore(ctx, addressing.RestoreRequest{
 			Request:  addressing.Request{Actor: req.Actor, Scope: addressing.EveryAccount(), Reason: req.Reason, RequestID: fmt.Sprintf("rollback/%d", res.To), At: time.Now()},
-			Want:     c.Snapshot.State(c.Touched...),
+			Want:     r.want(c),
 			Withdraw: req.Withdraw,
 		})
 	}

@@ -100,6 +100,10 @@ func TestRollbackKeepsNegativeIntents(t *testing.T) {
 		if _, err := b.Rollback(t.Context(), req); err != nil || !b.wire.held[cidr] {
 			t.Errorf("named, it is still down: %v", err)
 		}
+		b.settle()
+		if s := b.Status(); !b.wire.held[cidr] || s.Refusal != nil {
+			t.Errorf("it went down again: %+v", s.Refusal)
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -109,6 +110,13 @@ func (d *desired) Restore(_ context.Context, req addressing.RestoreRequest) (add
 	d.st.Bindings = merge(d.st.Bindings, req.Want.Bindings, func(b addressing.Binding) string { return b.ID })
 	d.st.Negative = merge(d.st.Negative, req.Want.Negative, func(n addressing.NegativeIntent) string { return n.ID })
 	return addressing.Restored{Created: 1}, addressing.ChangeSet{ID: "restore"}, nil
+}
+
+func (d *desired) LiftIntents(_ context.Context, _ addressing.Request, ids []string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.st.Negative = slices.DeleteFunc(d.st.Negative, func(n addressing.NegativeIntent) bool { return slices.Contains(ids, n.ID) })
+	return d.err
 }
 
 func merge[T any](have, want []T, id func(T) string) []T {
@@ -355,6 +363,38 @@ func TestUnexplainedLossHoldsOnlyItself(t *testing.T) {
 		}
 		if n := len(b.refusals()); n != 1 {
 			t.Errorf("%d refusals, want one", n)
+		}
+		b.intent.set(func(st *addressing.State) { synthetic.Add(st, 5001, st.Accounts[1].ID) })
+		b.Kick()
+		b.settle()
+		if n := len(b.refusals()); n != 1 || b.wire.routes() != 202 || b.Status().Refusal == nil {
+			t.Errorf("%d refusals after another change, want still one; %d routes", n, b.wire.routes())
+		}
+	})
+}
+
+// Invariant 15: a negative intent whose row is lost is not a lifted one.
+func TestLostIntentStaysInForce(t *testing.T) {
+	run(t, nil, func(t *testing.T, b *bench) {
+		cidr, account := b.intent.st.Prefixes[9].CIDR, b.intent.st.Prefixes[9].AccountID
+		b.intent.set(func(st *addressing.State) {
+			st.Negative = append(st.Negative, addressing.NegativeIntent{ID: "abuse", AccountID: account, CIDR: cidr, Kind: addressing.IntentBlock, Author: "a", CreatedAt: synthetic.At})
+		})
+		b.Notify(addressing.ChangeSet{ID: "block", Actor: person, Effects: []addressing.Effect{{Kind: addressing.Lost, CIDR: cidr, AccountID: account}}})
+		b.settle()
+		b.intent.set(func(st *addressing.State) {
+			st.Negative = nil
+			synthetic.Add(st, 5000, st.Accounts[1].ID)
+		})
+		b.Kick()
+		b.settle()
+		if s := b.Status(); b.wire.held[cidr] || b.wire.routes() != 200 || s.Refusal == nil || !s.Refusal.Report.Has(plan.RuleIntent) {
+			t.Fatalf("up: %v, %d routes, refusal %+v", b.wire.held[cidr], b.wire.routes(), s.Refusal)
+		}
+		b.Notify(addressing.ChangeSet{ID: "unblock", Actor: person, Effects: []addressing.Effect{{Kind: addressing.Gained, CIDR: cidr, AccountID: account}}})
+		b.settle()
+		if s := b.Status(); !b.wire.held[cidr] || b.wire.routes() != 201 || s.Refusal != nil {
+			t.Errorf("lifted by name and still down: %d routes, refusal %+v", b.wire.routes(), s.Refusal)
 		}
 	})
 }

@@ -53,6 +53,8 @@ type state struct {
 	degraded  string
 	lastError string
 	refusal   *Refusal
+
+	refusedKey string // of the refusal, see heldKey
 }
 
 // Status of the pipeline as of now.
@@ -115,7 +117,7 @@ func (r *Runner) degraded(err error) {
 func (r *Runner) clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.st.lastError, r.st.refusal = "", nil
+	r.st.lastError, r.st.refusal, r.st.refusedKey = "", nil, ""
 }
 
 // stop stops the builder because desired state is lost.
