@@ -176,6 +176,7 @@ func (r *Route) source(l learned) (device.Source, error) {
 	if session == "" {
 		session = r.Session
 	}
+	session, _, _ = strings.Cut(session, " ") // "local (redistributed connected)"
 	p, err := device.ParseProtocol(r.Protocol, session)
 	if err != nil {
 		return device.Source{}, fmt.Errorf("route %s: %w", r.Prefix, err)

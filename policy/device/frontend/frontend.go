@@ -8,6 +8,7 @@ package frontend
 import (
 	"github.com/holdfast-bgp/holdfast/policy/device"
 	"github.com/holdfast-bgp/holdfast/policy/device/gobgp"
+	"github.com/holdfast-bgp/holdfast/policy/device/junos"
 )
 
 // frontEnd is one language.
@@ -20,9 +21,10 @@ type frontEnd struct {
 // which of two that recognise a text gets it.
 var frontEnds = map[device.Dialect]frontEnd{
 	device.GoBGP: {gobgp.Parse, gobgp.Recognise},
+	device.Junos: {junos.Parse, junos.Recognise},
 }
 
-var order = []device.Dialect{device.GoBGP}
+var order = []device.Dialect{device.Junos, device.GoBGP}
 
 // names are other words for dialects, as test cases and users write them.
 var names = map[string]device.Dialect{"junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS}
