@@ -273,6 +273,11 @@ func (m *mutation) effects() ([]Effect, error) {
 		return nil, err
 	}
 	out := []Effect{}
+	for _, d := range after {
+		if err := consistent(d); err != nil {
+			return nil, err
+		}
+	}
 	for id, d := range m.before {
 		out = append(out, Effects(d, after[id], m.req.At, minSites)...)
 		delete(after, id)
@@ -284,6 +289,18 @@ func (m *mutation) effects() ([]Effect, error) {
 		return cmp.Or(ComparePrefix(a.CIDR, b.CIDR), cmp.Compare(a.Kind, b.Kind))
 	})
 	return out, nil
+}
+
+// consistent is invariant 1, once more and for every use case at its end:
+// advertised implies approved and bound.
+func consistent(d PrefixDetail) error {
+	for _, b := range d.BGP {
+		if b.Advertised && (d.State != Approved || !d.Bound(b.CIDR)) {
+			return &Error{Code: CodeConflict, Field: "state", Detail: fmt.Sprintf("%s would be advertised without an approved prefix and an active binding", b.CIDR), Number: 1003,
+				Next: "bind, then advertise; withdraw, then unbind"}
+		}
+	}
+	return nil
 }
 
 func (m *mutation) after() (map[string]PrefixDetail, error) {

@@ -35,7 +35,7 @@ func (r *Registry) CreateToken(ctx context.Context, req Request, in NewToken) (T
 			return err
 		}
 		var err error
-		out, secret, err = m.newToken(in)
+		out, secret, err = m.newToken(in, "")
 		return err
 	})
 	return out, secret, change, err
@@ -72,7 +72,7 @@ func (in NewToken) check(tx ReadTx, at time.Time) error {
 	return nil
 }
 
-func (m *mutation) newToken(in NewToken) (TokenRecord, string, error) {
+func (m *mutation) newToken(in NewToken, replaces string) (TokenRecord, string, error) {
 	id, err := m.id()
 	if err != nil {
 		return TokenRecord{}, "", err
@@ -83,7 +83,7 @@ func (m *mutation) newToken(in NewToken) (TokenRecord, string, error) {
 	}
 	secret := TokenPrefix + base64.RawURLEncoding.EncodeToString(raw[:])
 	t := TokenRecord{ID: id, AccountID: in.AccountID, Name: in.Name, Role: in.Role, Hash: HashToken(secret), Suffix: secret[len(secret)-4:],
-		CIDRs: in.CIDRs, CreatedAt: m.req.At.UTC(), ExpiresAt: in.ExpiresAt, Version: 1}
+		CIDRs: in.CIDRs, CreatedAt: m.req.At.UTC(), ExpiresAt: in.ExpiresAt, Replaces: replaces, Version: 1}
 	m.account, m.inverse = t.AccountID, "token.revoke"
 	return t, secret, m.saveToken(nil, t)
 }
@@ -164,16 +164,6 @@ func (t TokenRecord) Usable(from netip.Addr, at time.Time) error {
 		}
 	}
 	return &Error{Code: CodeUnauthenticated, Detail: "the token may not be used from this address"}
-}
-
-// TouchToken notes that a token was used, to the minute. It is no change of
-// desired state: it moves no version and is not audited.
-func (r *Registry) TouchToken(ctx context.Context, id string, at time.Time) error {
-	err := r.store.Update(ctx, func(tx Tx) error { return tx.TouchToken(id, at.UTC().Truncate(time.Minute)) })
-	if err != nil {
-		return inOp("note a token's use", err)
-	}
-	return nil
 }
 
 // MirrorTokens writes the mirror of the tokens anew, at start.

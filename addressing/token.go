@@ -31,7 +31,7 @@ type TokenRecord struct {
 	CreatedAt  time.Time      `json:"created_at"`
 	ExpiresAt  *time.Time     `json:"expires_at,omitempty"`
 	RevokedAt  *time.Time     `json:"revoked_at,omitempty"`
-	LastUsedAt *time.Time     `json:"last_used_at,omitempty"` // to the minute
+	LastUsedAt *time.Time     `json:"last_used_at,omitempty"` // to the second, written once in a while
 	Replaces   string         `json:"replaces,omitempty"`     // id of the token it was rotated from
 	Version    int64          `json:"version"`
 }
