@@ -45,7 +45,7 @@ func NewBuilder(base *Snapshot, limits Limits) *Builder { return &Builder{Limits
 func (b *Builder) Build(state addressing.State, network NetworkPart, environment string, at time.Time) (*Snapshot, error) {
 	draft := &Snapshot{Environment: environment}
 	var err error
-	if draft.Accounts, draft.Network, err = assemble(state, network, at); err != nil {
+	if draft.Accounts, draft.Network, err = assemble(state, network, at, b.last); err != nil {
 		return nil, fmt.Errorf("build snapshot: %w", err)
 	}
 	s, err := sealOver(draft, b.last, Expect{Environment: environment, Limits: b.Limits})
@@ -119,14 +119,29 @@ func (s *Snapshot) sealed(m Manifest, tallies []Tally, want Expect) (*Snapshot, 
 	return s, nil
 }
 
-// trusted marks the parts that were validated before under the same sites and
-// services: nothing they depend on has changed.
-func trusted(base, s *Snapshot, known []bool) []bool {
-	if base == nil || base.Environment != s.Environment || base.Network.ASN != s.Network.ASN ||
+// trust is what need not be validated again: nothing it depends on has changed
+// since it was. The zero trust is none.
+type trust struct {
+	parts []bool // beside Snapshot.Accounts
+	apart bool   // no account's prefixes overlap another's
+}
+
+// trusted says what was validated before in base, under the same sites and
+// services. known marks the parts that are base's own.
+func trusted(base, s *Snapshot, known []bool) trust {
+	if base == nil || base.seal == nil || base.Environment != s.Environment || base.Network.ASN != s.Network.ASN ||
 		!slices.Equal(base.Network.Sites, s.Network.Sites) || !slices.Equal(base.Network.Services, s.Network.Services) {
-		return nil
+		return trust{}
 	}
-	return known
+	t := trust{parts: known, apart: len(base.Accounts) == len(s.Accounts)}
+	for i := range s.Accounts {
+		t.apart = t.apart && (known[i] || sameCIDRs(&s.Accounts[i], &base.Accounts[i]))
+	}
+	return t
+}
+
+func sameCIDRs(a, b *AccountPart) bool {
+	return a.Account == b.Account && slices.EqualFunc(a.Prefixes, b.Prefixes, func(x, y PrefixRecord) bool { return x.CIDR == y.CIDR })
 }
 
 // each runs f for 0 to n-1 on all processors and returns the first error.
@@ -150,7 +165,8 @@ func each(n int, f func(int) error) error {
 }
 
 // assemble groups the state by account, sorts everything and derives routes.
-func assemble(state addressing.State, network NetworkPart, at time.Time) ([]AccountPart, NetworkPart, error) {
+// An account that base has in the same form is taken from there.
+func assemble(state addressing.State, network NetworkPart, at time.Time, base *Snapshot) ([]AccountPart, NetworkPart, error) {
 	network.Services, network.Negative = nil, nil
 	for _, s := range state.Services {
 		network.Services = append(network.Services, Service{ID: s.ID, Name: text(s.Name), MinSites: max(s.MinSites, 1)})
@@ -187,6 +203,10 @@ func assemble(state addressing.State, network NetworkPart, at time.Time) ([]Acco
 	}
 	if err := each(len(parts), func(i int) error {
 		normalPart(&parts[i])
+		if old, found := base.Account(parts[i].Account); found && base.seal != nil && sameDesire(&parts[i], old) {
+			parts[i] = *old
+			return nil
+		}
 		parts[i].Routes = Routes(&parts[i])
 		return nil
 	}); err != nil {
@@ -347,9 +367,18 @@ func orEmpty[T any](s []T) []T {
 
 // equalPart reports whether two parts have the same canonical form.
 func equalPart(a, b *AccountPart) bool {
-	return a.Account == b.Account && a.Name == b.Name && a.Kind == b.Kind &&
-		slices.EqualFunc(a.Prefixes, b.Prefixes, equalRecord) &&
-		slices.EqualFunc(a.Routes, b.Routes, Route.Equal) && slices.Equal(a.Negative, b.Negative)
+	return sameDesire(a, b) && (sameSlice(a.Routes, b.Routes) || slices.EqualFunc(a.Routes, b.Routes, Route.Equal))
+}
+
+// sameDesire is equalPart without the routes, which follow from the rest.
+func sameDesire(a, b *AccountPart) bool {
+	return a.Account == b.Account && a.Name == b.Name && a.Kind == b.Kind && slices.Equal(a.Negative, b.Negative) &&
+		(sameSlice(a.Prefixes, b.Prefixes) || slices.EqualFunc(a.Prefixes, b.Prefixes, equalRecord))
+}
+
+// sameSlice reports whether two slices are one and the same.
+func sameSlice[T any](a, b []T) bool {
+	return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0]
 }
 
 func equalRecord(a, b PrefixRecord) bool {

@@ -20,16 +20,13 @@ func Routes(p *AccountPart) []Route {
 		if rec.State != addressing.Approved {
 			continue
 		}
-		var bound map[netip.Prefix][]string
+		var bound bindingIndex
 		for j := range rec.BGP {
 			b := &rec.BGP[j]
 			if !b.Advertised || b.Sites.Empty() || len(down.Over(b.CIDR)) > 0 {
 				continue
 			}
-			if bound == nil {
-				bound = boundSet(rec.Bindings)
-			}
-			services := servicesOver(b.CIDR, bound)
+			services := bound.over(b.CIDR, rec)
 			if len(services) == 0 {
 				continue
 			}
@@ -43,22 +40,35 @@ func Routes(p *AccountPart) []Route {
 	return out
 }
 
-func boundSet(bindings []Binding) map[netip.Prefix][]string {
-	set := make(map[netip.Prefix][]string, len(bindings))
-	for _, b := range bindings {
-		if b.Active {
-			set[b.CIDR] = append(set[b.CIDR], b.Service)
-		}
-	}
-	return set
-}
+// bindingIndex finds the services bound over a route. A prefix with few
+// bindings is searched as it is; one with many is indexed once, so that a /8
+// with a binding per /24 is no quadratic matter.
+type bindingIndex struct{ by map[netip.Prefix][]string }
 
-// servicesOver returns the services bound to p or to something that contains
-// it, sorted and distinct.
-func servicesOver(p netip.Prefix, bound map[netip.Prefix][]string) []string {
+const fewBindings = 8
+
+// over returns the services bound to p or to something that contains it,
+// sorted and distinct.
+func (x *bindingIndex) over(p netip.Prefix, rec *PrefixRecord) []string {
 	var out []string
-	for bits := p.Bits(); len(bound) > 0 && bits >= minBits(p); bits-- {
-		out = append(out, bound[netip.PrefixFrom(p.Addr(), bits).Masked()]...)
+	if len(rec.Bindings) <= fewBindings {
+		for _, b := range rec.Bindings {
+			if b.Active && within(p, b.CIDR) {
+				out = append(out, b.Service)
+			}
+		}
+	} else {
+		if x.by == nil {
+			x.by = make(map[netip.Prefix][]string, len(rec.Bindings))
+			for _, b := range rec.Bindings {
+				if b.Active {
+					x.by[b.CIDR] = append(x.by[b.CIDR], b.Service)
+				}
+			}
+		}
+		for bits := p.Bits(); bits >= minBits(p); bits-- {
+			out = append(out, x.by[netip.PrefixFrom(p.Addr(), bits).Masked()]...)
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
