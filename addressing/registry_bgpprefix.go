@@ -229,6 +229,10 @@ func (m *mutation) liftFor(d PrefixDetail, b BGPPrefix) error {
 		return &Error{Code: CodeConflict, Field: "advertised", Detail: fmt.Sprintf("no active service binding covers %s", b.CIDR), Number: 1003, Message: "prefix_not_bound",
 			Next: "bind it to a service first"}
 	}
+	if s := d.BarsAdvertising(); s != "" && !b.Advertised {
+		return &Error{Code: CodeConflict, Field: "advertised", Detail: fmt.Sprintf("%s is %s for %s", s, *d.step(s), d.CIDR), Number: 1003, Message: string(s) + "_" + string(*d.step(s)),
+			Next: "correct the record at its source, then validate again"}
+	}
 	for _, n := range d.BlockedBy(b.CIDR, m.req.At) {
 		if !m.mayLift(n) {
 			return &Error{Code: CodeConflict, Field: "advertised", Number: 1003, Message: "down_on_purpose",
