@@ -36,6 +36,8 @@ type Breaker struct {
 	queue  []Record // decided, not yet on disk
 	anchor time.Time
 	origin int64 // model time at anchor
+
+	compactAt int64 // bytes, compactMin but in tests
 }
 
 // Init writes a closed, empty journal into dir, which must not have one. It is
@@ -61,7 +63,7 @@ func OpenDir(dir string, o Options) (*Breaker, error) {
 	if err := o.limits().Validate(); err != nil {
 		return refusing, err
 	}
-	b := &Breaker{turn: make(chan struct{}, 1), dir: dir, m: NewModel(o.limits())}
+	b := &Breaker{turn: make(chan struct{}, 1), dir: dir, m: NewModel(o.limits()), compactAt: compactMin}
 	j, err := openJournal(dir, b.m.Replay)
 	if errors.Is(err, errDamaged) {
 		b.m = NewModel(o.limits())
@@ -251,6 +253,17 @@ func (b *Breaker) Status(at time.Time) []ScopeStatus {
 	defer b.leave()
 	b.m.clock(b.clock(at))
 	return b.m.Status()
+}
+
+// Evidence is what is known about a scope, for the bundle that every trip
+// writes and for the notices to the accounts it names.
+func (b *Breaker) Evidence(s Scope, at time.Time) Evidence {
+	if err := b.enter(context.Background()); err != nil {
+		return Evidence{Scope: ScopeStatus{Scope: s, Reason: err.Error()}}
+	}
+	defer b.leave()
+	b.m.clock(b.clock(at))
+	return b.m.Evidence(s)
 }
 
 // State is the strictest state of all scopes.

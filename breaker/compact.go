@@ -2,12 +2,15 @@ package breaker
 
 import (
 	"cmp"
+	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 )
 
 // A journal is compacted when it has grown to compactFactor times what it was,
-// and is at least compactMin long.
+// and is at least compactMin bytes long.
 const (
 	compactFactor = 4
 	compactMin    = 8 << 20
@@ -15,10 +18,15 @@ const (
 
 // compact rewrites a journal that has grown too long as the state it leads to.
 func (b *Breaker) compact() error {
-	if b.j.length < compactMin || b.j.length < compactFactor*b.j.base {
+	if b.j.length < b.compactAt || b.j.length < compactFactor*b.j.base {
 		return nil
 	}
 	old := b.j
+	path := filepath.Join(b.dir, journalName)
+	// The history is for simulations alone: without it the compaction goes on.
+	if err := os.Remove(filepath.Join(b.dir, previousName)); err == nil || errors.Is(err, os.ErrNotExist) {
+		_ = os.Link(path, filepath.Join(b.dir, previousName))
+	}
 	j, err := createJournal(b.dir, b.m.Compacted())
 	if err != nil {
 		// The old journal is whole: go on with it, and try again later.

@@ -206,10 +206,26 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// previousName is the journal before the last compaction, kept for simulations.
+const previousName = journalName + ".previous"
+
 // ReadJournal hands every record of the journal in dir to fn, oldest first. It
 // changes nothing and may run beside a daemon.
 func ReadJournal(dir string, fn func(Record) error) error {
-	data, err := os.ReadFile(filepath.Join(dir, journalName))
+	return readJournal(filepath.Join(dir, journalName), fn)
+}
+
+// ReadHistory is ReadJournal with what the journal held before it was last
+// compacted, as far as that is kept.
+func ReadHistory(dir string, fn func(Record) error) error {
+	if err := readJournal(filepath.Join(dir, previousName), fn); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return ReadJournal(dir, fn)
+}
+
+func readJournal(path string, fn func(Record) error) error {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("breaker: read journal: %w", err)
 	}

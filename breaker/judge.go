@@ -30,7 +30,7 @@ func (m *Model) judge(f PlanFacts, b Baseline) Decision {
 		return j.d
 	}
 	j.sort()
-	for _, step := range []func() bool{j.explained, j.statesAllow, j.oversized, j.stateFloor} {
+	for _, step := range []func() bool{j.explained, j.statesAllow, j.oversized, j.stateFloor, j.growth} {
 		if done := step(); done {
 			return j.d
 		}
@@ -264,6 +264,28 @@ func (j *judgement) floorScope(under []Finding, neighbors int) Scope {
 		return under[0].Scope
 	}
 	return Global
+}
+
+// growth refuses a plan by which configuration or drift would tell a neighbor
+// much more than it hears today: the leak side. What people announce, one
+// prefix after the other, is not growth, and neither is a first load.
+func (j *judgement) growth() bool {
+	lim := &j.m.limits
+	if lim.GrowthFloor <= 0 || j.f.Origin != "config" && j.f.Origin != "drift" || j.m.grants[j.f.Approval] != nil {
+		return false
+	}
+	for _, n := range j.f.Neighbors {
+		room := max(lim.GrowthFloor, n.Before*lim.GrowthShare/1000)
+		if n.Before == 0 || n.After-n.Before <= room {
+			continue
+		}
+		j.d.Holdable = true
+		return j.refuse(Finding{Rule: "breaker.growth", Scope: Scope{ScopeNeighbor, n.Neighbor},
+			Used: n.Before, Asked: n.After - n.Before, Limit: room,
+			Why:  fmt.Sprintf("%s would be told %d more routes (%s) by %s, the limit is %d", n.Neighbor, n.After-n.Before, n.Family, j.f.Origin, room),
+			Next: "look at the policy that lets them out; if it is meant, ask for an approval"})
+	}
+	return false
 }
 
 // settle notes that the plan's changes are on their way: they can no longer be

@@ -54,6 +54,8 @@ type Limits struct {
 	PlanTwice      time.Duration // a second oversized one within this opens
 	StateShare     int           // W6: advertised count under the trailing maximum, in thousandths
 	StateFloor     int           // W6: never less than this; 0 switches W6 off
+	GrowthShare    int           // routes a neighbor may gain by configuration or drift, in thousandths of what it has
+	GrowthFloor    int           // never less than this; 0 switches it off
 	EmergencyOnce  int           // prefixes in one emergency command
 	EmergencyHour  int           // prefixes an hour in the emergency lane
 	OwnerWhileOpen int           // an owner's withdrawals an hour while only the global scope is open
@@ -137,6 +139,8 @@ func DefaultLimits() Limits {
 		PlanTwice:      10 * minute,
 		StateShare:     10,
 		StateFloor:     10,
+		GrowthShare:    100,
+		GrowthFloor:    50,
 		EmergencyOnce:  5,
 		EmergencyHour:  20,
 		OwnerWhileOpen: 5,

@@ -109,6 +109,17 @@ type Record struct {
 	runs       []run      // of RecordMark
 }
 
+// UnmarshalText reads a kind's name.
+func (k *RecordKind) UnmarshalText(b []byte) error {
+	for kind, name := range recordNames {
+		if name == string(b) {
+			*k = kind
+			return nil
+		}
+	}
+	return fmt.Errorf("breaker record kind %q is not known", b)
+}
+
 var errRecord = errors.New("breaker: a record does not decode")
 
 // appendRecord encodes r. The order of fields is the format: version 1.
