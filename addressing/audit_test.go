@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -67,6 +68,37 @@ func TestAuditTellsEverything(t *testing.T) {
 	}
 	if n, err := x.r.VerifyAudit(ctx); err != nil || n != int64(len(all)) {
 		t.Errorf("verify: %d of %d, %v", n, len(all), err)
+	}
+}
+
+// TestBusiest: drill D1 asks who is deleting.
+func TestBusiest(t *testing.T) {
+	x, ctx := newRig(t), t.Context()
+	var all []addressing.PrefixDetail
+	for _, c := range []string{"11.0.0.0/24", "11.0.1.0/24", "11.0.2.0/24"} {
+		all = append(all, x.advertised(x.a.ID, c))
+	}
+	other := x.advertised(x.b.ID, "12.0.0.0/24")
+	x.now = x.now.Add(time.Minute)
+	since := x.now
+	for _, p := range all {
+		must(x.r.WithdrawPrefix(ctx, x.system(), p.ID))(t)
+	}
+	for range 5 {
+		must(x.r.WithdrawPrefix(ctx, x.owner(x.b.ID), other.ID))(t)
+		must(x.r.AdvertisePrefix(ctx, x.owner(x.b.ID), other.ID))(t)
+	}
+	got, err := x.r.Busiest(ctx, addressing.EveryAccount(), since)
+	if err != nil || len(got) != 2 || got[0].Actor.AccountID != x.b.ID || got[0].Lost != 5 || got[0].Changes != 10 ||
+		got[1].Actor.Key() != "system/task/cleanup" || got[1].Lost != 3 || got[1].Verbs["prefix.withdraw"] != 3 || !got[1].First.After(since) {
+		t.Errorf("busiest: %+v, %v", got, err)
+	}
+	mine, err := x.r.Busiest(ctx, addressing.OneAccount(x.a.ID), since)
+	if err != nil || len(mine) != 1 || mine[0].Changes != 3 {
+		t.Errorf("busiest over one account: %+v, %v", mine, err)
+	}
+	if none, err := x.r.Busiest(ctx, addressing.Scope{}, since); err != nil || len(none) != 0 {
+		t.Errorf("busiest over nothing: %+v, %v", none, err)
 	}
 }
 

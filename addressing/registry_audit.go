@@ -1,6 +1,11 @@
 package addressing
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
 
 // Audit returns up to limit records with a higher Seq, oldest first. In the
 // scope of one account only the records of its objects are seen.
@@ -56,4 +61,54 @@ func (r *Registry) VerifyAudit(ctx context.Context) (records int64, err error) {
 		})
 		return prev.Seq, err
 	})
+}
+
+// Busy is how much one actor did in a stretch of time.
+type Busy struct {
+	Actor   Actor
+	Changes int
+	Lost    int            // routes lost or weakened by them
+	Verbs   map[string]int // changes by verb
+	First   time.Time
+	Last    time.Time
+}
+
+// Busiest names who changed the most since a time, the one who took the most
+// away first: the question of the first minute of an outage (requirement
+// ADR-07).
+func (r *Registry) Busiest(ctx context.Context, s Scope, since time.Time) ([]Busy, error) {
+	return read(ctx, r, "find the busiest actor", func(tx ReadTx) ([]Busy, error) {
+		after, err := tx.AuditBefore(since)
+		if err != nil {
+			return nil, err
+		}
+		by := map[string]*Busy{}
+		err = eachAudit(tx, after, func(a AuditRecord) error {
+			// A record may be older than the ones before it if a clock jumped.
+			if !a.At.Before(since) && (s.Every() || s.Includes(a.AccountID)) {
+				count(by, a)
+			}
+			return nil
+		})
+		out := make([]Busy, 0, len(by))
+		for _, b := range by {
+			out = append(out, *b)
+		}
+		slices.SortFunc(out, func(a, b Busy) int {
+			return cmp.Or(cmp.Compare(b.Lost, a.Lost), cmp.Compare(b.Changes, a.Changes), cmp.Compare(a.Actor.Key(), b.Actor.Key()))
+		})
+		return out, err
+	})
+}
+
+func count(by map[string]*Busy, a AuditRecord) {
+	b := by[a.Actor.Key()]
+	if b == nil {
+		b = &Busy{Actor: a.Actor, Verbs: map[string]int{}, First: a.At}
+		by[a.Actor.Key()] = b
+	}
+	b.Changes++
+	b.Lost += len(a.ChangeSet().Losses())
+	b.Verbs[a.Verb]++
+	b.Last = a.At
 }

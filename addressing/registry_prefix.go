@@ -178,24 +178,50 @@ func (r *Registry) PrefixAt(ctx context.Context, s Scope, cidr netip.Prefix) (Pr
 // PrefixPatch changes a prefix. The zero patch changes nothing.
 type PrefixPatch struct {
 	SetDescription bool
-	Description    *string // nil clears it
+	Description    *string  // nil clears it
+	Locked         *bool    // whether on demand may not be toggled; operators only
+	Control        *Control // who signals advertisement; operators only
 }
 
-// EditPrefix changes the description.
+// EditPrefix changes the description, the lock or who is in control.
 func (r *Registry) EditPrefix(ctx context.Context, req Request, id string, patch PrefixPatch) (PrefixDetail, ChangeSet, error) {
 	return r.unchangedPrefix(ctx, req, id, "edit prefix", "prefix.edit", func(m *mutation, d PrefixDetail) error {
-		if !patch.SetDescription || equalText(d.Description, patch.Description) {
-			return errUnchanged
-		}
-		if err := checkDescription(patch.Description); err != nil {
+		now, err := patch.apply(req, d.Prefix)
+		if err != nil {
 			return err
 		}
-		prior := d.Prefix
-		d.Description = patch.Description
+		if equalText(d.Description, now.Description) && d.OnDemandLocked == now.OnDemandLocked && d.Control == now.Control {
+			return errUnchanged
+		}
 		m.inverse = "prefix.edit"
-		_, err := m.savePrefix(&prior, d.Prefix)
+		_, err = m.savePrefix(&d.Prefix, now)
 		return err
 	})
+}
+
+func (patch PrefixPatch) apply(req Request, p Prefix) (Prefix, error) {
+	if patch.SetDescription {
+		if err := checkDescription(patch.Description); err != nil {
+			return p, err
+		}
+		p.Description = patch.Description
+	}
+	if patch.Locked == nil && patch.Control == nil {
+		return p, nil
+	}
+	if err := req.onlyOperator("changing the lock or the control"); err != nil {
+		return p, err
+	}
+	if patch.Locked != nil {
+		p.OnDemandLocked = *patch.Locked
+	}
+	if patch.Control != nil {
+		if *patch.Control != ControlAPI && *patch.Control != ControlBGP {
+			return p, &Error{Code: CodeInvalid, Field: "control", Detail: "use api or bgp"}
+		}
+		p.Control = *patch.Control
+	}
+	return p, nil
 }
 
 func equalText(a, b *string) bool {

@@ -559,6 +559,30 @@ func TestEdits(t *testing.T) {
 	}
 }
 
+// TestLockAndControl: neither moves the wire; both stop toggles.
+func TestLockAndControl(t *testing.T) {
+	x, ctx := newRig(t), t.Context()
+	p := x.advertised(x.a.ID, "11.0.0.0/22")
+	yes, no, bgp, api, odd := true, false, addressing.ControlBGP, addressing.ControlAPI, addressing.Control("both")
+	for name, c := range map[string]struct{ on, off addressing.PrefixPatch }{
+		"lock":    {addressing.PrefixPatch{Locked: &yes}, addressing.PrefixPatch{Locked: &no}},
+		"control": {addressing.PrefixPatch{Control: &bgp}, addressing.PrefixPatch{Control: &api}},
+	} {
+		_, _, err := x.r.EditPrefix(ctx, x.owner(x.a.ID), p.ID, c.on)
+		wantCode(t, err, addressing.CodeForbidden)
+		must(x.r.EditPrefix(ctx, x.operator(), p.ID, c.on))(t)
+		if e := effects(x.gate.last()); e != "[]" || !x.get(p.ID).BGP[0].Advertised {
+			t.Errorf("%s has effects %s", name, e)
+		}
+		_, _, err = x.r.WithdrawPrefix(ctx, x.owner(x.a.ID), p.ID)
+		wantCode(t, err, addressing.CodeConflict)
+		must(x.r.EditPrefix(ctx, x.operator(), p.ID, c.off))(t)
+	}
+	_, _, err := x.r.EditPrefix(ctx, x.operator(), p.ID, addressing.PrefixPatch{Control: &odd})
+	wantCode(t, err, addressing.CodeInvalid)
+	must(x.r.WithdrawPrefix(ctx, x.owner(x.a.ID), p.ID))(t)
+}
+
 func TestIfMatch(t *testing.T) {
 	x, ctx := newRig(t), t.Context()
 	p := x.advertised(x.a.ID, "11.0.0.0/22")

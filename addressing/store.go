@@ -160,10 +160,13 @@ type DelegationWriter interface {
 
 // AuditReader reads the audit log.
 type AuditReader interface {
-	// AuditHead is the last record; its Seq is 0 when there is none.
+	// AuditHead is Seq and Hash of the last record; Seq is 0 when there is none.
 	AuditHead() (AuditRecord, error)
 	// Audit returns up to limit records with a higher Seq, oldest first.
 	Audit(s Scope, after int64, limit int) ([]AuditRecord, error)
+	// AuditBefore is the highest Seq of the records before this time, 0 if there
+	// is none.
+	AuditBefore(at time.Time) (int64, error)
 	// AuditOf finds the record of one change.
 	AuditOf(changeID string) (AuditRecord, error)
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 )
@@ -44,6 +45,15 @@ func (t *tx) Audit(s addressing.Scope, after int64, limit int) ([]addressing.Aud
 		return list(t, "audit record", scanAudit, "SELECT "+auditColumns+" FROM audit WHERE account_id = ? AND seq > ? ORDER BY seq LIMIT ?", s.Account(), after, max(0, limit))
 	}
 	return []addressing.AuditRecord{}, nil
+}
+
+func (t *tx) AuditBefore(when time.Time) (int64, error) {
+	scan := func(r *sql.Rows, v *int64) error { return r.Scan(v) }
+	seq, err := list(t, "audit record", scan, "SELECT ifnull(max(seq), 0) FROM audit WHERE at < ?", nanos(when))
+	if err != nil {
+		return 0, err
+	}
+	return seq[0], nil
 }
 
 func (t *tx) AuditOf(changeID string) (addressing.AuditRecord, error) {

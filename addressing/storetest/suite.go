@@ -485,7 +485,7 @@ func concurrent(t *testing.T, s addressing.Store) {
 func audit(t *testing.T, s addressing.Store) {
 	var prev addressing.AuditRecord
 	for i := range 5 {
-		r := addressing.AuditRecord{ChangeID: fmt.Sprint("change-", i), At: Epoch, Actor: addressing.Actor{Kind: addressing.Operator, ID: "uid:0"},
+		r := addressing.AuditRecord{ChangeID: fmt.Sprint("change-", i), At: Epoch.Add(time.Duration(i)), Actor: addressing.Actor{Kind: addressing.Operator, ID: "uid:0"},
 			AccountID: ID(i % 2), Reason: "why <not> \u2028 é", Verb: "prefix.create", Objects: []string{ID(i)}, Before: []byte(`{}`), After: []byte(`{"b":1,"a":[1e2]}`)}
 		r, err := r.Seal(prev)
 		if err != nil {
@@ -511,6 +511,11 @@ func audit(t *testing.T, s addressing.Store) {
 		none, e3 := tx.Audit(addressing.Scope{}, 0, 100)
 		found, e4 := tx.AuditOf("change-3")
 		head, e5 := tx.AuditHead()
+		for after, want := range map[time.Duration]int64{-1: 0, 0: 0, 1: 1, 4: 4, time.Hour: 5} {
+			if got, err := tx.AuditBefore(Epoch.Add(after)); got != want || err != nil {
+				t.Errorf("records before epoch + %d: up to %d, %v; want %d", after, got, err, want)
+			}
+		}
 		if len(all) != 5 || len(page) != 2 || page[0].Seq != 3 || len(mine) != 2 || len(none) != 0 || found.Seq != 4 || head.Seq != 5 || head.Hash != prev.Hash {
 			t.Errorf("audit: all %d, page %d, mine %d, none %d, found %d, head %d", len(all), len(page), len(mine), len(none), found.Seq, head.Seq)
 		}
