@@ -235,16 +235,16 @@ func (r *reading) prepend(k *tree.Node) device.Action {
 		k.Cover(device.Modelled, "")
 		return &device.PrependAS{At: device.At{Pos: k.Pos}, Last: true, Repeat: n}
 	}
+	if v == nil {
+		return unmodelled(k, device.FieldSet(device.ASPathField))
+	}
 	a := &device.PrependAS{At: device.At{Pos: k.Pos}, Repeat: 1}
-	for _, text := range strings.Fields(join(k))[1:] {
+	for _, text := range strings.Fields(strings.Join(lineFrom(v), " ")) {
 		asn, ok := asnOf(text)
 		if !ok {
 			return unmodelled(k, device.FieldSet(device.ASPathField))
 		}
 		a.ASNs = append(a.ASNs, asn)
-	}
-	if len(a.ASNs) == 0 {
-		return unmodelled(k, device.FieldSet(device.ASPathField))
 	}
 	k.Cover(device.Modelled, "")
 	return a

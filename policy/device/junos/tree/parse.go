@@ -52,6 +52,33 @@ func Parse(file string, data []byte) *Tree {
 	return t
 }
 
+// ParseAt reads a piece of a file that begins at a line of it.
+func ParseAt(file string, data []byte, line int) *Tree {
+	t := &Tree{Root: &Node{}}
+	p := &parser{t: t, s: &scanner{file: file, data: data, line: line, report: t.problem}}
+	p.top()
+	return t
+}
+
+// Load carries out a script: commands, or statements in braces that are merged
+// in. It stops for nothing, and returns the first thing that did not work.
+func (t *Tree) Load(file string, data []byte) error {
+	before := len(t.Problems)
+	p := &parser{t: t, s: &scanner{file: file, data: data, line: 1, report: t.problem}}
+	p.top()
+	if len(t.Problems) > before {
+		return t.Problems[before]
+	}
+	return nil
+}
+
+// Words cuts one line into words.
+func Words(line string) []string {
+	p := &parser{t: &Tree{}, s: &scanner{data: []byte(line), line: 1, report: func(device.Pos, string) {}}}
+	words, list := p.words(true)
+	return append(words, list...)
+}
+
 func (t *Tree) problem(pos device.Pos, message string) {
 	t.Problems = append(t.Problems, Problem{pos, message})
 }
