@@ -362,6 +362,10 @@ func (a *admission) oversized() bool {
 	f := Finding{Rule: "breaker.W5", Scope: a.p.Actor.Scope(), Asked: whole(n), Limit: whole(limit),
 		Why:  fmt.Sprintf("one change takes %d prefixes down, the limit is %d", whole(n), whole(limit)),
 		Next: "split it, or ask for an approval of exactly these prefixes"}
+	if f.Shadow = a.m.limits.shadow(f.Rule); f.Shadow {
+		a.d.Findings = append(a.d.Findings, f)
+		return false
+	}
 	a.m.twice(&a.d, f, a.p.Actor)
 	return a.refuse(f)
 }
@@ -593,7 +597,7 @@ func (a *admission) decide(brs []breach, es []entry) bool {
 	done := false
 	for i := range brs {
 		br := &brs[i]
-		f := br.finding(br.ring.rung.Shadow)
+		f := br.finding(br.ring.rung.Shadow || a.m.limits.shadow(br.ring.rung.Name))
 		if f.Shadow {
 			a.d.Findings = append(a.d.Findings, f)
 			continue

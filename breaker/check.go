@@ -12,7 +12,8 @@ type breach struct {
 	scope Scope
 	ring  *ring
 	l     *ledger
-	used  int64 // thousandths
+	also  *ledger // counts in the same windows
+	used  int64   // thousandths
 	asked int64
 	limit int64
 	alone bool // the change exceeds it by its own size
@@ -62,7 +63,7 @@ func (m *Model) check(s Scope, d dim, es []entry, b *Baseline, also *ledger) []b
 		}
 		used := w.sum.plus(also.sameWindow(w.rung.Name))
 		if br, ok := w.exceeded(used, sums[i], m.frozen(s, d, w, den), m.factor(s)); ok && !m.tooFew(w, count) {
-			br.scope, br.l = s, l
+			br.scope, br.l, br.also = s, l, also
 			out = append(out, br)
 		}
 	}
@@ -154,6 +155,13 @@ func (m *Model) explain(b *breach, actor Actor, es []entry) Scope {
 		return b.scope
 	}
 	sh := b.l.shares(b.ring)
+	if b.also != nil {
+		for _, w := range b.also.rings {
+			if w.rung.Name == b.ring.rung.Name {
+				sh.plus(b.also.shares(w))
+			}
+		}
+	}
 	sums := make([]pair, len(b.l.rings))
 	for i := range es {
 		for j := range sums {

@@ -46,6 +46,14 @@ func (j *judgement) refuse(f Finding) bool {
 	return true
 }
 
+// shadows notes a finding of a rule that decides nothing.
+func (j *judgement) shadows(f *Finding) bool {
+	if f.Shadow = j.m.limits.shadow(f.Rule); f.Shadow {
+		j.d.Findings = append(j.d.Findings, *f)
+	}
+	return f.Shadow
+}
+
 func (j *judgement) hold(losses []Loss) {
 	for i := range losses {
 		j.d.Hold = append(j.d.Hold, losses[i].Prefix)
@@ -192,6 +200,9 @@ func (j *judgement) oversized() bool {
 	f := Finding{Rule: "breaker.W5", Scope: Global, Asked: whole(n), Limit: whole(limit),
 		Why:  fmt.Sprintf("one plan takes %d prefixes down, the limit is %d", whole(n), whole(limit)),
 		Next: "restore some of them, or ask for an approval of exactly these prefixes"}
+	if j.shadows(&f) {
+		return false
+	}
 	j.hold(j.counted)
 	j.m.twice(&j.d, f, builder)
 	return j.refuse(f)
@@ -230,7 +241,7 @@ func (j *judgement) stateFloor() bool {
 			}
 		}
 	}
-	if len(under) == 0 {
+	if len(under) == 0 || j.shadows(&under[0]) {
 		return false
 	}
 	scope := j.floorScope(under, len(tables))
@@ -279,11 +290,15 @@ func (j *judgement) growth() bool {
 		if n.Before == 0 || n.After-n.Before <= room {
 			continue
 		}
-		j.d.Holdable = true
-		return j.refuse(Finding{Rule: "breaker.growth", Scope: Scope{ScopeNeighbor, n.Neighbor},
+		f := Finding{Rule: "breaker.growth", Scope: Scope{ScopeNeighbor, n.Neighbor},
 			Used: n.Before, Asked: n.After - n.Before, Limit: room,
 			Why:  fmt.Sprintf("%s would be told %d more routes (%s) by %s, the limit is %d", n.Neighbor, n.After-n.Before, n.Family, j.f.Origin, room),
-			Next: "look at the policy that lets them out; if it is meant, ask for an approval"})
+			Next: "look at the policy that lets them out; if it is meant, ask for an approval"}
+		if j.shadows(&f) {
+			return false
+		}
+		j.d.Holdable = true
+		return j.refuse(f)
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package breaker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -46,6 +47,7 @@ type Limits struct {
 	OnDemand []Rung // going back to rest, per account; the global limit is OnDemandShare times as high
 	Owner    []Rung // an owner's free budget; beyond it Confirm
 
+	Shadow         []string      // rules that report would_trip and decide nothing, e.g. "breaker.W6"
 	EnforceOps     bool          // W1 and W3 decide for operators too; a named person's choice
 	OnDemandGlobal int           // factor from one account's on-demand limit to everybody's
 	LongWindow     time.Duration // owners' own withdrawals count in global windows from here on
@@ -150,6 +152,9 @@ func DefaultLimits() Limits {
 		Wait:           10 * minute,
 	}
 }
+
+// shadow reports whether a rule decides nothing.
+func (l *Limits) shadow(rule string) bool { return slices.Contains(l.Shadow, rule) }
 
 // Validate says what is wrong with the limits.
 func (l Limits) Validate() error {

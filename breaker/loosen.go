@@ -43,6 +43,11 @@ func (l Limits) Loosens(old Limits) []string {
 	less("reset_approvals", l.ResetApprovals, old.ResetApprovals)
 	less("plan_twice", int(l.PlanTwice.Seconds()), int(old.PlanTwice.Seconds()))
 	less("wait", int(l.Wait.Seconds()), int(old.Wait.Seconds()))
+	for _, rule := range l.Shadow {
+		if !old.shadow(rule) {
+			out = append(out, "shadow: "+rule)
+		}
+	}
 	if old.EnforceOps && !l.EnforceOps {
 		out = append(out, "enforce_ops: false, was true")
 	}

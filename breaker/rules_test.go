@@ -296,6 +296,21 @@ func TestOwnersInLongWindows(t *testing.T) {
 	}
 }
 
+// Whoever filled a window is blamed, whichever way it counts there.
+func TestOwnerIsNotBlamedForOthers(t *testing.T) {
+	w := newNetwork(2000, 20, 0)
+	h := newHarness(t, w, only(func(l *Limits) { l.Ladder = []Rung{{Name: "24h", Span: day, Total: 50}} }))
+	for i, l := range w.take(0, 50) {
+		h.withdraw(operator(fmt.Sprint(i%5)), 0, l)
+	}
+	d := h.withdraw(owner("a015"), time.Hour, w.of("a015", 1)...)
+	if d.Verdict != Refuse {
+		t.Fatal("the window is full and an owner's loss passed")
+	}
+	h.wantState(owner("a015").Scope(), Closed)
+	h.wantState(Scope{ScopeAccount, "a015"}, Closed)
+}
+
 func TestOnDemandIsNoLoss(t *testing.T) {
 	w := newNetwork(300, 10, 0, "n")
 	h := newHarness(t, w, DefaultLimits())
@@ -662,6 +677,37 @@ func TestShadowFindings(t *testing.T) {
 	h = newHarness(t, feb20(), lim)
 	if d := h.withdraw(operator("x"), 0, h.net.take(0, 11)...); d.Verdict != Refuse || !d.Tripped {
 		t.Errorf("enforced: %v %v, want refused", d.Verdict, rules(d))
+	}
+}
+
+// Any limit can run in shadow: it says what it would have done.
+func TestAnyRuleInShadow(t *testing.T) {
+	for _, rule := range []string{"breaker.W5", "breaker.W6", "breaker.breadth.5m", "breaker.growth"} {
+		lim := only(func(l *Limits) {
+			l.Ladder = DefaultLimits().Ladder[:1]
+			l.PlanFloor, l.PlanShare, l.StateFloor, l.StateShare, l.GrowthFloor = 20, 10, 10, 10, 50
+		})
+		lim.Shadow = []string{"breaker.W5", "breaker.W6", "breaker.breadth.5m", "breaker.growth"}
+		lim.Shadow = slices.DeleteFunc(lim.Shadow, func(s string) bool { return s == rule })
+		said := func() (admit, judge Decision) {
+			h := newHarness(t, feb20(), lim)
+			lost := h.net.take(0, 100)
+			admit = h.withdraw(operator("x"), 0, lost...)
+			judge = h.step(Planned{PlanFacts{Origin: "config", At: at(0), Losses: lost, Neighbors: []NeighborFact{
+				{"n", IPv4, 5000, 4900}, {"m", IPv4, 1000, 2000}}}, h.net.base})
+			return admit, judge
+		}
+		if a, j := said(); a.Verdict != Refuse && j.Verdict != Refuse {
+			t.Errorf("with only %s enforced nothing was refused", rule)
+		}
+		lim.Shadow = append(lim.Shadow, rule)
+		a, j := said()
+		if a.Verdict != Allow || j.Verdict != Allow {
+			t.Errorf("all in shadow: %v %v", rules(a), rules(j))
+		}
+		if got := append(rules(a), rules(j)...); !slices.Contains(got, rule+"?") {
+			t.Errorf("%s did not say that it would trip: %v", rule, got)
+		}
 	}
 }
 

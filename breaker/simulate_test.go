@@ -215,6 +215,7 @@ func TestLoosens(t *testing.T) {
 		"sites":           func(l *Limits) { l.SitesDown = 0 },
 		"freeze":          func(l *Limits) { l.Freezes = nil },
 		"growth":          func(l *Limits) { l.GrowthFloor = 0 },
+		"in shadow":       func(l *Limits) { l.Shadow = []string{"breaker.W6"} },
 		"long window":     func(l *Limits) { l.LongWindow *= 2 },
 	} {
 		old.ResetApprovals, old.ApproveBelow = 1, 50

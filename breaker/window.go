@@ -443,6 +443,15 @@ func (l *ledger) load(k key, m mark) {
 // share is who counted how much in one window.
 type share struct{ actor, account map[uint32]int64 }
 
+func (s share) plus(o share) {
+	for id, n := range o.actor {
+		s.actor[id] += n
+	}
+	for id, n := range o.account {
+		s.account[id] += n
+	}
+}
+
 // shares tallies a window. It reads every mark, and is used only to explain.
 func (l *ledger) shares(w *ring) share {
 	s := share{map[uint32]int64{}, map[uint32]int64{}}
