@@ -59,10 +59,15 @@ func apply(base, change device.Input) (*tree.Tree, []Change, error) {
 		return nil, nil, err
 	}
 	var out []Change
-	for _, d := range tree.Compare(old, t) {
+	for _, d := range tree.Compare(old, t, ordered) {
 		out = append(out, place(d))
 	}
 	return t, out, nil
+}
+
+// ordered are the words whose followers are carried out in order.
+func ordered(word string) bool {
+	return word == "term" || word == "then" || word == "export" || word == "import"
 }
 
 func changed(base, change device.Input) (*tree.Tree, error) {

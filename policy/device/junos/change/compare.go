@@ -94,6 +94,7 @@ func (s section) apply(t *tree.Tree, file string) error {
 	if err := s.add(t, plus.Root); err != nil {
 		return err
 	}
+	s.prune(t, minus.Root)
 	for _, st := range switched.Statements {
 		for _, l := range st.Leaves {
 			n := t.Root.Find(s.path(l)...)
@@ -115,7 +116,7 @@ func missing(n *tree.Node, words []string) error {
 	return fmt.Errorf("%s: %s: %w", n.Pos, strings.Join(words, " "), tree.ErrMissing)
 }
 
-// remove deletes the ends with a minus sign, then what that left empty.
+// remove deletes the ends with a minus sign.
 func (s section) remove(t *tree.Tree, part *tree.Tree) error {
 	for _, st := range part.Statements {
 		for _, l := range st.Leaves {
@@ -130,15 +131,16 @@ func (s section) remove(t *tree.Tree, part *tree.Tree) error {
 			}
 		}
 	}
-	s.prune(t, part.Root)
 	return nil
 }
 
+// prune deletes what has a minus sign and is empty now. It comes after the
+// additions, so that a list which is written anew keeps its place.
 func (s section) prune(t *tree.Tree, n *tree.Node) {
 	for _, k := range n.Kids() {
 		s.prune(t, k)
 	}
-	if n.Parent == nil || s.sign(n) != '-' {
+	if n.Parent == nil || n.Leaf() || s.sign(n) != '-' {
 		return
 	}
 	if at := t.Root.Find(s.path(n)...); at.Leaf() {

@@ -60,14 +60,17 @@ func (d Difference) Path() string { return join(d.Words) }
 
 // Compare lists what became of the statements of one tree in another.
 // Statements removed or added as a block are listed one by one; a change of
-// order is listed for the word whose followers moved.
-func Compare(old, new *Tree) []Difference {
-	c := &comparison{}
+// order is listed for the word whose followers moved, where order matters.
+func Compare(old, new *Tree, ordered func(word string) bool) []Difference {
+	c := &comparison{ordered: ordered}
 	c.node(old.Root, new.Root)
 	return c.out
 }
 
-type comparison struct{ out []Difference }
+type comparison struct {
+	out     []Difference
+	ordered func(word string) bool
+}
 
 func (c *comparison) add(k Kind, n *Node, pos, was device.Pos) {
 	c.out = append(c.out, Difference{Kind: k, Words: n.Words(nil), Pos: pos, Was: was})
@@ -93,7 +96,7 @@ func (c *comparison) node(old, new *Node) {
 			c.ends(Added, n)
 		}
 	}
-	if !sameOrder(old, new) {
+	if c.ordered(new.Word) && !sameOrder(old, new) {
 		c.add(Moved, new, new.Pos, old.Pos)
 	}
 }

@@ -83,7 +83,7 @@ func (in *inheritance) applied(n *Node) []source {
 		g := in.groups.Get(k.Word)
 		if g == nil {
 			if k.Word != "junos-defaults" && in.groups.Child(k.Word) == nil {
-				in.missing = append(in.missing, Problem{k.Pos, k.Word})
+				in.missing = append(in.missing, Problem{Pos: k.Pos, Message: k.Word})
 			}
 			continue
 		}

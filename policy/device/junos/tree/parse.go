@@ -38,10 +38,14 @@ type Statement struct {
 type Problem struct {
 	Pos     device.Pos
 	Message string
+	err     error
 }
 
 // Error makes a Problem an error.
 func (p Problem) Error() string { return fmt.Sprintf("%s: %s", p.Pos, p.Message) }
+
+// Unwrap gives the error of a command that failed.
+func (p Problem) Unwrap() error { return p.err }
 
 // Parse reads a configuration. It always returns a tree.
 func Parse(file string, data []byte) *Tree {
@@ -80,7 +84,7 @@ func Words(line string) []string {
 }
 
 func (t *Tree) problem(pos device.Pos, message string) {
-	t.Problems = append(t.Problems, Problem{pos, message})
+	t.Problems = append(t.Problems, Problem{Pos: pos, Message: message})
 }
 
 type parser struct {
@@ -157,7 +161,7 @@ func (p *parser) command() bool {
 	}
 	c.Words = append(slices.Clip(p.edit), c.Words...)
 	if err := p.t.Run(c); err != nil {
-		p.t.problem(pos, err.Error())
+		p.t.Problems = append(p.t.Problems, Problem{pos, err.Error(), err})
 	}
 	return true
 }
@@ -288,7 +292,7 @@ func (p *parser) statement(n *Node, depth int) bool {
 	if flags["delete:"] {
 		p.skip(stop, before)
 		if err := p.t.Run(Command{Pos: pos, Verb: "delete", Words: append(n.Words(nil), words...), List: list}); err != nil {
-			p.t.problem(pos, err.Error())
+			p.t.Problems = append(p.t.Problems, Problem{pos, err.Error(), err})
 		}
 		return true
 	}
