@@ -1,0 +1,215 @@
+package rollout_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
+	"github.com/holdfast-bgp/holdfast/snapshots/synthetic"
+)
+
+const (
+	crashDir  = "HOLDFAST_TEST_CRASH_DIR"
+	crashStep = "HOLDFAST_TEST_CRASH_STEP" // a Step, or "none"
+	crashVerb = "HOLDFAST_TEST_CRASH_VERB" // "change" or "rollback"
+)
+
+// TestMain is also the program that is killed.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		if err := crash(dir, os.Getenv(crashVerb), rollout.Step(os.Getenv(crashStep))); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	crashRoutes = 60
+	crashLost   = 3 // withdrawn by the change, brought back by the rollback
+)
+
+// crash does one thing with the store in dir, and kills itself before a step.
+func crash(dir, verb string, at rollout.Step) error {
+	d, err := snapshots.Open(dir, snapshots.Options{Environment: synthetic.Environment})
+	if err != nil {
+		return err
+	}
+	intent := &desired{st: synthetic.State(4, crashRoutes)}
+	var armed bool
+	r, err := rollout.New(rollout.Config{
+		Environment: synthetic.Environment, Network: synthetic.Network(1), Store: d, Applier: &speaker{}, Gate: open,
+		Explain: func(string, netip.Prefix) (plan.Reason, bool) {
+			return plan.Reason{Set: "before", By: addressing.Owner}, true
+		},
+		OnStep: func(s rollout.Step) {
+			if armed && s == at {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := r.Boot(context.Background()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { _ = r.Run(ctx) }()
+	defer cancel()
+	if verb == "load" {
+		r.AttachDesired(intent)
+		return wait(func() bool { return r.Status().Routes == crashRoutes })
+	}
+	fmt.Println("ready")
+	armed = true
+	if verb == "rollback" {
+		intent.set(withdrawFirst)
+		res, err := r.Rollback(ctx, rollout.RollbackRequest{Back: snapshots.Back{Scope: snapshots.Scope{All: true}}, To: 1, Actor: person, Reason: "crash"})
+		if err != nil || res.Pinned == "" && res.Generation == 0 {
+			return fmt.Errorf("%+v: %w", res, err)
+		}
+		return nil
+	}
+	intent.set(withdrawFirst)
+	r.AttachDesired(intent)
+	return wait(func() bool { return r.Status().Routes == crashRoutes-crashLost })
+}
+
+func withdrawFirst(st *addressing.State) {
+	for i := range crashLost {
+		st.BGPPrefixes[i].Advertised = false
+	}
+}
+
+func wait(done func() bool) error {
+	for range 1000 {
+		if done() {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("did not come to rest within 10 s")
+}
+
+func child(t *testing.T, dir, verb string, at rollout.Step) *exec.Cmd {
+	t.Helper()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), crashDir+"="+dir, crashVerb+"="+verb, crashStep+"="+string(at))
+	c.Stderr = os.Stderr
+	return c
+}
+
+func finish(t *testing.T, dir, verb string) {
+	t.Helper()
+	if err := child(t, dir, verb, "none").Run(); err != nil {
+		t.Fatalf("%s after the crash: %v", verb, err)
+	}
+}
+
+// newCrashStore is a store with every route in generation 1.
+func newCrashStore(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "snapshots")
+	if err := snapshots.Init(dir, snapshots.Options{Environment: synthetic.Environment}); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, dir, "load")
+	return dir
+}
+
+// intact wants the store to boot a whole generation with one of the counts.
+func intact(t *testing.T, dir string, counts ...int) int {
+	t.Helper()
+	d, err := snapshots.Open(dir, snapshots.Options{Environment: synthetic.Environment})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	l, err := d.Good()
+	if err != nil {
+		t.Fatalf("the last-known-good does not load: %v", err)
+	}
+	if l.Fallback || !slices.Contains(counts, l.Snapshot.RouteCount()) {
+		t.Fatalf("booted %d routes (fallback %v), want one of %v", l.Snapshot.RouteCount(), l.Fallback, counts)
+	}
+	if err := d.Verify(); err != nil {
+		t.Errorf("verify: %v", err)
+	}
+	return l.Snapshot.RouteCount()
+}
+
+// SIGKILL between any two steps leaves the old or the new generation, and the
+// next start gets to the end.
+func TestKilledBetweenSteps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes: not with -short")
+	}
+	for _, verb := range []string{"change", "rollback"} {
+		for _, step := range rollout.Steps() {
+			if verb == "change" && step == rollout.StepIntent || verb == "rollback" && step == rollout.StepRead {
+				continue // not on that way
+			}
+			t.Run(verb+"/"+string(step), func(t *testing.T) {
+				t.Parallel()
+				dir := newCrashStore(t)
+				old, now := crashRoutes, crashRoutes-crashLost
+				if verb == "rollback" {
+					finish(t, dir, "change")
+					old, now = now, old
+				}
+				err := child(t, dir, verb, step).Run()
+				if err == nil || !strings.Contains(err.Error(), "killed") {
+					t.Fatalf("the process was not killed before %s: %v", step, err)
+				}
+				got := intact(t, dir, old, now)
+				if late := step == rollout.StepIntent || step == rollout.StepDone; late && got != now {
+					t.Errorf("killed before %s, the old generation booted", step)
+				}
+				finish(t, dir, verb)
+				intact(t, dir, now)
+			})
+		}
+	}
+}
+
+// SIGKILL at any moment, writes included.
+func TestKilledAnyTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes: not with -short")
+	}
+	dir := newCrashStore(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	old, now := crashRoutes, crashRoutes-crashLost
+	for i := range 20 {
+		verb := []string{"change", "load"}[i%2]
+		c := child(t, dir, verb, "none")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		intact(t, dir, old, now)
+	}
+}
