@@ -226,10 +226,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add(s, "65010 1")
 	}
 	f.Fuzz(func(t *testing.T, re, onPath string) {
-		var p []uint32
-		for _, n := range numbersIn(onPath) {
-			p = append(p, n)
-		}
+		p := []uint32(numbersIn(onPath))
 		for _, s := range []Syntax{POSIX, RE2, JunosRegex, BIRDMask} {
 			if c, err := Compile(re, s); err == nil {
 				c.Match(p)
