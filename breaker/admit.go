@@ -28,7 +28,7 @@ func (m *Model) admit(p Proposal, b Baseline) Decision {
 	m.advertised(&b)
 	a := &admission{m: m, p: &p, b: &b}
 	for _, step := range []func() bool{
-		a.valid, a.gainsAlone, a.classify, a.statesAllow, a.emergency,
+		a.valid, a.switchedOff, a.lastPath, a.gainsAlone, a.classify, a.statesAllow, a.emergency,
 		a.approval, a.needsApproval, a.oversized, a.owner, a.limits, a.stateFloor,
 	} {
 		if done := step(); done {

@@ -37,6 +37,12 @@ func (m *Model) apply(r *Record) {
 		m.applyMarks(r)
 	case RecordBase:
 		m.history.add(point{r.From, toPair(r.Base.Customer), toPair(r.Base.Space), int64(r.Base.bindings()), int64(r.Base.accounts())})
+	case RecordSwitch:
+		t := turned{off: r.Number == 1, reason: r.Reason, by: r.Actor.Key, at: r.At}
+		if r.From > 0 { // compacted
+			t.at = r.From
+		}
+		m.switches[r.ID] = t
 	case RecordDown:
 		for i := range r.Items {
 			it := &r.Items[i]

@@ -72,24 +72,28 @@ func BenchmarkAdmitOneFsynced(b *testing.B) {
 	}
 }
 
-// weekJournal is a week of one loss a second of 20,000 prefixes, not compacted.
-func weekJournal() []byte {
+// A week of one loss a second of 20,000 prefixes.
+func weekRecords() []Record {
 	w := newNetwork(20_000, 400, 0)
-	j := &journal{}
-	var recs []Record
+	recs := []Record{{Kind: RecordStart, Seq: 1, At: start.UnixMilli()}}
 	for i := range 7 * 24 * 3600 {
 		l := w.customers[(i*7919)%len(w.customers)]
-		recs = append(recs, Record{Kind: RecordCharge, Seq: uint64(i), At: start.UnixMilli() + int64(i)*1000, ID: fmt.Sprint(i), Actor: operator(fmt.Sprint(i % 20)),
+		recs = append(recs, Record{Kind: RecordCharge, Seq: uint64(i + 2), At: start.UnixMilli() + int64(i)*1000, ID: fmt.Sprint(i), Actor: operator(fmt.Sprint(i % 20)),
 			Base:  Baseline{Customer: w.base.Customer, Accounts: map[string]Count{l.Account: w.base.Accounts[l.Account]}},
 			Items: []Item{{Prefix: l.Prefix, Account: l.Account, Weight: WeightFull}}})
 	}
+	return recs
+}
+
+// journalOf is a journal of these records as it is on disk.
+func journalOf(recs []Record) []byte {
+	j := &journal{}
 	buf, chain := j.frame(make([]byte, headerSize), recs)
 	copy(buf, encodeHeader(int64(len(buf)-headerSize), chain, uint64(len(recs))))
 	return buf
 }
 
-func BenchmarkReplayWeek(b *testing.B) {
-	data := weekJournal()
+func replayBench(b *testing.B, data []byte) {
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		m := NewModel(DefaultLimits())
@@ -98,6 +102,28 @@ func BenchmarkReplayWeek(b *testing.B) {
 		}
 	}
 }
+
+// The week as the daemon finds it at start: compacted as it went.
+func BenchmarkReplayWeek(b *testing.B) {
+	recs := weekRecords()
+	m := NewModel(DefaultLimits())
+	var kept []Record
+	length, base := 0, 0
+	for i := range recs {
+		m.Replay(&recs[i])
+		kept = append(kept, recs[i])
+		length += frameSize + len(appendRecord(nil, &recs[i]))
+		if length > compactMin && length > compactFactor*base {
+			kept = m.Compacted()
+			length = len(journalOf(kept)) - headerSize
+			base = length
+		}
+	}
+	replayBench(b, journalOf(kept))
+}
+
+// The week without a single compaction.
+func BenchmarkReplayWeekWhole(b *testing.B) { replayBench(b, journalOf(weekRecords())) }
 
 // Memory is per prefix and scope, whatever the number of events.
 func BenchmarkMemory(b *testing.B) {

@@ -307,6 +307,30 @@ func (b *Breaker) Revoke(id string, by Actor, at time.Time) error {
 	return b.do(func(at time.Time) Event { return WasRevoked{id, by, at} }, at)
 }
 
+// Switch turns a kill switch off or on.
+func (b *Breaker) Switch(name string, off bool, reason string, by Actor, at time.Time) error {
+	return b.do(func(at time.Time) Event { return Switched{name, off, reason, by, at} }, at)
+}
+
+// SwitchedOff reports whether a kill switch is off. A breaker that cannot say
+// says that it is.
+func (b *Breaker) SwitchedOff(name string) bool {
+	if err := b.enter(context.Background()); err != nil {
+		return true
+	}
+	defer b.leave()
+	return b.m.SwitchedOff(name)
+}
+
+// Switches lists every registered kill switch.
+func (b *Breaker) Switches() []SwitchStatus {
+	if err := b.enter(context.Background()); err != nil {
+		return nil
+	}
+	defer b.leave()
+	return b.m.Switches()
+}
+
 // Close flushes the journal. A closed breaker refuses.
 func (b *Breaker) Close() error {
 	if err := b.enter(context.Background()); err != nil {

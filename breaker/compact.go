@@ -63,6 +63,10 @@ func (m *Model) Compacted() []Record {
 			out = append(out, r)
 		}
 	}
+	for _, name := range sortedKeys(m.switches) {
+		t := m.switches[name]
+		out = append(out, Record{Kind: RecordSwitch, ID: name, Number: int64(flag(t.off)), Reason: t.reason, Actor: Actor{Key: t.by}, From: max(1, t.at)})
+	}
 	for _, s := range slices.SortedFunc(maps.Keys(m.oversized), compareScopesInt) {
 		out = append(out, Record{Kind: RecordOversize, Scope: s, At: m.oversized[s]})
 	}

@@ -67,6 +67,9 @@ type Limits struct {
 	ResetApprovals int           // other persons who must approve a reset
 	Recovering     int           // budgets after a reset, in thousandths
 	SpaceFrom      int           // with fewer customer prefixes in a family its address space is not judged
+	LastPaths      int           // sites or providers that must keep a prefix which is taken down elsewhere
+	Capacity       int           // load that the remaining paths may be left with, in thousandths; 0 is any
+	Switches       []Switch      // what can be turned off
 	Freezes        []Freeze      // the change calendar
 	Wait           time.Duration // how long a scope recovers; each new trip meanwhile doubles it
 }
@@ -147,6 +150,8 @@ func DefaultLimits() Limits {
 		EmergencyHour:  20,
 		OwnerWhileOpen: 5,
 		SitesDown:      2,
+		LastPaths:      2,
+		Capacity:       800,
 		Recovering:     200,
 		SpaceFrom:      50,
 		Wait:           10 * minute,

@@ -38,6 +38,8 @@ func (l Limits) Loosens(old Limits) []string {
 	more("space_from", l.SpaceFrom, old.SpaceFrom, false)
 	more("growth_share", l.GrowthShare, old.GrowthShare, false)
 	more("growth_floor", l.GrowthFloor, old.GrowthFloor, true)
+	more("capacity", l.Capacity, old.Capacity, true)
+	less("last_paths", l.LastPaths, old.LastPaths)
 	less("approve_below", l.ApproveBelow, old.ApproveBelow)
 	less("approvals", l.Approvals, old.Approvals)
 	less("reset_approvals", l.ResetApprovals, old.ResetApprovals)

@@ -83,6 +83,7 @@ type Model struct {
 	peaks     map[string]*peak
 	down      map[key]downed
 	regained  regained
+	switches  map[string]turned
 	pending   map[string]*pending
 	swept     int64
 	grants    map[string]*grant
@@ -105,6 +106,7 @@ func NewModel(l Limits) *Model {
 		pending:   map[string]*pending{},
 		grants:    map[string]*grant{},
 		regained:  regained{},
+		switches:  map[string]turned{},
 		oversized: map[Scope]int64{},
 		ids:       map[string]uint32{},
 	}

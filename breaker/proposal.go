@@ -56,8 +56,9 @@ type Proposal struct {
 	Unbinds    []Unbind
 	Modifies   []Loss // modifications that lose nothing, a breadth limit of their own
 	Gains      []netip.Prefix
-	Confirm    string // the token a Confirm decision asked for
-	Approval   string // id of the approval that covers the losses, if any
+	Remaining  []Remaining // of prefixes it takes down somewhere and not everywhere
+	Confirm    string      // the token a Confirm decision asked for
+	Approval   string      // id of the approval that covers the losses, if any
 }
 
 // Family counts, or picks, one of the two families.

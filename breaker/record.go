@@ -27,12 +27,13 @@ const (
 	RecordMark     RecordKind = 11 // compacted: one ledger
 	RecordDown     RecordKind = 12 // compacted: what is down by an admitted loss
 	RecordBase     RecordKind = 13 // what is advertised changed: later denominators
+	RecordSwitch   RecordKind = 14 // a kill switch was turned
 )
 
 var recordNames = map[RecordKind]string{
 	RecordCharge: "charge", RecordRelease: "release", RecordGain: "gain", RecordTrip: "trip",
 	RecordReset: "reset", RecordPeak: "peak", RecordOversize: "oversize", RecordApprove: "approve",
-	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down", RecordBase: "base",
+	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down", RecordBase: "base", RecordSwitch: "switch",
 }
 
 // String names the kind.

@@ -1,0 +1,79 @@
+package breaker
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestSwitches(t *testing.T) {
+	lim := DefaultLimits()
+	lim.Switches = []Switch{{Name: "system/cleanup", Effect: "the clean-up worker deletes nothing"}, {Name: "sink/notices", FailsOn: true}}
+	b, dir := opened(t, lim)
+	w := feb20()
+	gain := Proposal{ID: "g", Actor: task("cleanup"), At: at(0), Gains: prefixes(w.take(0, 1))}
+	if b.SwitchedOff("system/cleanup") || !b.SwitchedOff("system/unknown") {
+		t.Error("a registered switch begins on, an unknown one is off")
+	}
+	if d := b.Admit(ctx, gain, w.base); d.Verdict != Allow {
+		t.Fatal(d.Findings)
+	}
+	for name, e := range map[string]Switched{
+		"unknown":   {Name: "system/cleanupp", Reason: "r", By: operator("x")},
+		"no reason": {Name: "system/cleanup", By: operator("x")},
+		"by a task": {Name: "system/cleanup", Reason: "r", By: task("cleanup")},
+		"by nobody": {Name: "system/cleanup", Reason: "r", By: Actor{Kind: Operator}},
+	} {
+		if err := b.Switch(e.Name, true, e.Reason, e.By, at(0)); err == nil {
+			t.Errorf("%s: turned", name)
+		}
+	}
+	if err := b.Switch("system/cleanup", true, "it deletes too much", operator("x"), at(0)); err != nil {
+		t.Fatal(err)
+	}
+	crash(b)
+	b = reopened(t, dir, lim, at(time.Minute))
+	st := b.Switches()
+	if !st[0].Off || st[0].Reason == "" || st[0].By != "operator/x" || st[1].Off || st[0].Since.IsZero() {
+		t.Errorf("after a crash %+v, want cleanup off", st)
+	}
+	for _, p := range []Proposal{gain, losing("l", task("cleanup"), time.Minute, w.take(0, 1)...), {ID: "r", Actor: task("cleanup"), At: at(time.Minute), Lane: Restore}} {
+		if d := b.Admit(ctx, p, w.base); d.Verdict != Refuse || !slices.Contains(rules(d), "breaker.switch") {
+			t.Errorf("%s of a task that is off: %v %v", p.ID, d.Verdict, rules(d))
+		}
+	}
+	if d := b.Admit(ctx, Proposal{ID: "o", Actor: task("other"), At: at(time.Minute), Gains: gain.Gains}, w.base); d.Verdict != Allow {
+		t.Error("another task was stopped")
+	}
+	if err := b.Switch("system/cleanup", false, "fixed", operator("x"), at(2*time.Minute)); err != nil || b.SwitchedOff("system/cleanup") {
+		t.Errorf("turned on again: %v", err)
+	}
+	zero := Model{limits: lim}
+	if !zero.SwitchedOff("system/cleanup") || zero.SwitchedOff("sink/notices") {
+		t.Error("without state each switch is what its fail mode says")
+	}
+}
+
+func TestLastPathAndCapacity(t *testing.T) {
+	h := newHarness(t, feb20(), DefaultLimits())
+	p := h.net.customers[0]
+	for _, tt := range []struct {
+		r    Remaining
+		rule string
+	}{
+		{Remaining{p.Prefix, 1, 0}, "breaker.last-path"},
+		{Remaining{p.Prefix, 0, 0}, "breaker.last-path"},
+		{Remaining{p.Prefix, 2, 801}, "breaker.capacity"},
+		{Remaining{p.Prefix, 2, 800}, ""},
+		{Remaining{p.Prefix, 2, 0}, ""},
+	} {
+		d := h.propose(Proposal{Actor: operator("x"), At: at(0), Lane: Drain, Modifies: []Loss{p}, Remaining: []Remaining{tt.r}})
+		if alone := h.propose(Proposal{Actor: operator("x"), At: at(0), Remaining: []Remaining{tt.r}}); alone.Verdict != d.Verdict {
+			t.Errorf("%+v alone: %v, want %v", tt.r, alone.Verdict, d.Verdict)
+		}
+		if (tt.rule == "") != (d.Verdict == Allow) || tt.rule != "" && !slices.Contains(rules(d), tt.rule) {
+			t.Errorf("%+v: %v %v, want %q", tt.r, d.Verdict, rules(d), tt.rule)
+		}
+	}
+	h.wantState(Global, Closed)
+}
