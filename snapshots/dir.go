@@ -52,9 +52,12 @@ type Dir struct {
 	mu      sync.Mutex
 	highest mark
 	known   map[Sum]bool // parts that this process has written to both copies
+	heads   []Head       // the history, once it was read
+	alive   map[Sum]bool // while Prune is at work: what it must not remove
 
-	noteMu sync.Mutex // parts are read in parallel
-	damage []Damage
+	pruning sync.Mutex // one Prune at a time
+	noteMu  sync.Mutex // parts are read in parallel
+	damage  []Damage
 }
 
 // Damage is something that was found wrong in the store, and what became of it.
@@ -256,6 +259,15 @@ func (d *Dir) Put(h Head, s *Snapshot) error {
 		return fmt.Errorf("store generation %d: %w", h.Generation, err)
 	}
 	d.highest = next
+	if d.heads != nil {
+		d.heads = append(d.heads, h)
+	}
+	if d.alive != nil {
+		d.alive[Sum(h.ID)] = true
+		for _, sum := range s.seal.manifest.sums() {
+			d.alive[sum] = true
+		}
+	}
 	for sum := range parts {
 		d.known[sum] = whole
 	}

@@ -53,6 +53,22 @@ func syncDir(dir string) error {
 	return nil
 }
 
+// packed is what a file of old history is called once it is compressed.
+const packed = ".zst"
+
+// readStored reads a content-addressed file, compressed or not.
+func readStored(path string, limit int64) ([]byte, error) {
+	raw, err := readFile(path, limit)
+	if !missing(err) {
+		return raw, err
+	}
+	small, errPacked := readFile(path+packed, limit)
+	if errPacked != nil {
+		return nil, err
+	}
+	return unpack(small, limit)
+}
+
 // readFile reads a regular file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)

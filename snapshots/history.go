@@ -1,14 +1,6 @@
 package snapshots
 
-import (
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"time"
-)
+import "slices"
 
 // History lists the heads in the store, oldest first. Heads that do not verify
 // in either copy are left out and noted as Damage.
@@ -19,6 +11,15 @@ func (d *Dir) History() []Head {
 }
 
 func (d *Dir) history() []Head {
+	if d.heads == nil {
+		d.heads = d.readHistory()
+	}
+	return slices.Clone(d.heads)
+}
+
+// readHistory reads every head of both copies. It is done once: Put and Prune
+// keep the list up from there.
+func (d *Dir) readHistory() []Head {
 	found := map[uint64]Head{}
 	broken := map[uint64]error{}
 	for _, r := range d.replicas {
@@ -47,108 +48,6 @@ func (d *Dir) history() []Head {
 	}
 	slices.SortFunc(out, Head.Compare)
 	return out
-}
-
-// Retention says how much history is kept. A head stays while it is among the
-// last Generations or younger than Age; the last-known-good always stays. The
-// zero Retention keeps everything.
-type Retention struct {
-	Generations int
-	Age         time.Duration
-}
-
-// DefaultRetention keeps 1,000 generations and 30 days, whichever is more.
-func DefaultRetention() Retention { return Retention{Generations: 1000, Age: 30 * 24 * time.Hour} }
-
-// Prune removes history beyond the retention, and then the manifests and parts
-// that no remaining head names. It removes nothing that it cannot account for:
-// if a remaining head or manifest does not read, no part is removed.
-func (d *Dir) Prune(keep Retention, now time.Time) (heads, files int, err error) {
-	if keep.Generations <= 0 || keep.Age <= 0 {
-		return 0, 0, errors.New("prune: retention names no generations and age: nothing was removed")
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	raws, good := d.goodHeads()
-	if len(good) != len(uniqueBytes(raws)) {
-		return 0, 0, errors.New("prune: a last-known-good does not verify: nothing was removed: verify the store first")
-	}
-	all := d.history()
-	remain := slices.Clone(good)
-	for i, h := range all {
-		if i >= len(all)-keep.Generations || now.Sub(time.Unix(0, h.CreatedAt)) < keep.Age || slices.Contains(good, h) {
-			remain = append(remain, h)
-			continue
-		}
-		for _, r := range d.replicas {
-			if err := os.Remove(r.head(h.Generation)); err != nil && !missing(err) {
-				return heads, 0, fmt.Errorf("prune: %w", err)
-			}
-		}
-		heads++
-	}
-	if heads == 0 {
-		return 0, 0, nil
-	}
-	files, err = d.sweep(remain)
-	return heads, files, err
-}
-
-func uniqueBytes(m map[int][]byte) map[string]bool {
-	out := map[string]bool{}
-	for _, raw := range m {
-		out[string(raw)] = true
-	}
-	return out
-}
-
-// sweep removes manifests and parts that none of the heads names.
-func (d *Dir) sweep(remain []Head) (files int, err error) {
-	live := map[string]bool{}
-	for _, h := range remain {
-		m, err := d.manifest(h.ID)
-		if err != nil {
-			return 0, fmt.Errorf("prune: %w: parts were left alone", err)
-		}
-		live[string(h.ID)] = true
-		live[string(m.Network.SHA256)] = true
-		for _, a := range m.Accounts {
-			live[string(a.SHA256)] = true
-		}
-	}
-	for _, r := range d.replicas {
-		n, err := removeOthers(r, live)
-		files += n
-		if err != nil {
-			return files, fmt.Errorf("prune: %w", err)
-		}
-	}
-	for sum := range d.known {
-		if !live[string(sum)] {
-			delete(d.known, sum)
-		}
-	}
-	return files, nil
-}
-
-func removeOthers(r replica, live map[string]bool) (n int, err error) {
-	for _, pattern := range []string{"manifests/*.json", "parts/??/*.json"} {
-		paths, err := filepath.Glob(filepath.Join(r.root, pattern))
-		if err != nil {
-			return n, err
-		}
-		for _, path := range paths {
-			name := strings.TrimSuffix(filepath.Base(path), ".json")
-			if !Sum(name).valid() || live[name] {
-				continue
-			}
-			if err := os.Remove(path); err != nil && !missing(err) {
-				return n, err
-			}
-			n++
-		}
-	}
-	return n, nil
 }
 
 func (d *Dir) manifest(id ID) (Manifest, error) {

@@ -204,7 +204,7 @@ func (d *Dir) fetch(sum Sum, path func(replica) string, limit int64, decode func
 	}
 	for i := range d.replicas {
 		r := d.replicas[(first+i)%len(d.replicas)]
-		raw, err := readFile(path(r), limit)
+		raw, err := readStored(path(r), limit)
 		if err == nil {
 			err = decode(raw)
 		}

@@ -49,6 +49,16 @@ func (m Manifest) Routes() int {
 	return n
 }
 
+// sums are the hashes of all parts.
+func (m *Manifest) sums() []Sum {
+	out := make([]Sum, 0, len(m.Accounts)+1)
+	out = append(out, m.Network.SHA256)
+	for i := range m.Accounts {
+		out = append(out, m.Accounts[i].SHA256)
+	}
+	return out
+}
+
 // seal is what is known of a snapshot that was validated: the manifest, the ID
 // and the counts that plans start from. A Snapshot without a seal is a draft.
 type seal struct {

@@ -88,7 +88,7 @@ func (r replica) writeMark(m mark) error {
 
 // holds reports whether a content-addressed file is there and intact.
 func holds(path string, sum Sum, limit int64) bool {
-	raw, err := readFile(path, limit)
+	raw, err := readStored(path, limit)
 	return err == nil && sumOf(raw) == sum
 }
 

@@ -16,6 +16,7 @@ func (d *Dir) Verify() error {
 	if len(heads) == 0 && d.highest.generation > 0 {
 		errs = append(errs, errors.New("no last-known-good verifies"))
 	}
+	d.heads = nil // read them again
 	heads = append(heads, d.history()...)
 	for _, h := range heads {
 		d.healHead(h)

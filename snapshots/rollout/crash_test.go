@@ -91,7 +91,11 @@ func crash(dir, verb string, at rollout.Step) error {
 	}
 	intent.set(withdrawFirst)
 	r.AttachDesired(intent)
-	return wait(func() bool { return r.Status().Routes == crashRoutes-crashLost })
+	if err := wait(func() bool { return r.Status().Routes == crashRoutes-crashLost }); err != nil {
+		return err
+	}
+	_, _, err = r.Pending(ctx) // waits for the generation to be done
+	return err
 }
 
 func withdrawFirst(st *addressing.State) {

@@ -35,6 +35,8 @@ const (
 	retryMin  = 250 * time.Millisecond
 	retryMax  = 30 * time.Second
 	firstWave = 0
+
+	pruneEvery = 500 // generations
 )
 
 // Config of a Runner. Store, Applier and Environment are required.
@@ -47,13 +49,16 @@ type Config struct {
 	Preview     plan.Gate    // judges dry runs without charging anything; nil leaves the breaker out of them
 	Checks      []plan.Check // asked before the gate
 	Limits      snapshots.Limits
+	Retention   snapshots.Retention // zero means snapshots.DefaultRetention
 	// Explain says which admitted ChangeSet explains a loss that this process
 	// was not told of, after a restart above all; nil explains nothing.
-	Explain   func(account string, cidr netip.Prefix) (plan.Reason, bool)
-	OnRefused func(plan.Plan, plan.Report) // called after each refusal, not under a lock of the Runner's status
-	OnApplied func(Applied)                // called after each generation
-	OnStep    func(Step)                   // for tests that stop the process between two steps
-	Logger    *slog.Logger                 // nil discards
+	Explain func(account string, cidr netip.Prefix) (plan.Reason, bool)
+	// OnRefused is called once per refusal, OnApplied after each generation.
+	// They may Kick and ask for Status, and nothing else of the Runner.
+	OnRefused func(plan.Plan, plan.Report)
+	OnApplied func(Applied)
+	OnStep    func(Step)   // for tests that stop the process between two steps
+	Logger    *slog.Logger // nil discards
 }
 
 // Applied is a generation that reached the speaker.
@@ -91,6 +96,9 @@ func New(cfg Config) (*Runner, error) {
 		return nil, fmt.Errorf("rollout: configuration: %w", err)
 	}
 	log := cfg.Logger
+	if cfg.Retention == (snapshots.Retention{}) {
+		cfg.Retention = snapshots.DefaultRetention()
+	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -140,6 +148,11 @@ func (r *Runner) SetNetwork(n snapshots.NetworkPart) error {
 func (r *Runner) Run(ctx context.Context) error {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	ctx, cancel := context.WithCancel(ctx)
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() { r.sweep(ctx) })
+	defer sweeper.Wait()
+	defer cancel()
 	backoff := retryMin
 	for {
 		select {
@@ -160,6 +173,31 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		backoff = retryMin
 		retry.Reset(r.untilExpiry(time.Now()))
+	}
+}
+
+// sweep keeps the history within its retention: looked at every minute, worth
+// the work once an hour or after pruneEvery generations.
+func (r *Runner) sweep(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	_, at := r.cfg.Store.Highest()
+	for last := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			_, generation := r.cfg.Store.Highest()
+			if now.Sub(last) < time.Hour && generation-at < pruneEvery || generation == at {
+				continue
+			}
+			last, at = now, generation
+			if done, err := r.cfg.Store.Prune(r.cfg.Retention, now); err != nil {
+				r.log.Warn("history not pruned", "error", err)
+			} else {
+				r.log.Debug("history pruned", "generations", done.Heads, "files", done.Files, "compressed", done.Packed)
+			}
+		}
 	}
 }
 
