@@ -63,7 +63,7 @@ type charging struct {
 
 func (m *Model) applyCharge(r *Record) {
 	c := &charging{m: m, r: r, actor: m.name(r.Actor.Key)}
-	if r.ID != "" {
+	if r.ID != "" && !m.neverReleased(r) {
 		c.p = &pending{at: r.At, seq: uint32(r.Seq), downs: make([]undoDown, 0, len(r.Items))}
 		m.pending[r.ID] = c.p
 		m.sweepPending()
@@ -81,6 +81,18 @@ func (m *Model) applyCharge(r *Record) {
 			c.loss(it, k)
 		}
 	}
+}
+
+// neverReleased reports that a record that is read back needs no way to be
+// released: it is old, and the journal goes on without its release.
+func (m *Model) neverReleased(r *Record) bool {
+	return m.reading != nil && r.At < m.reading.recent && !m.reading.released[r.ID]
+}
+
+// reading is what is known of a journal before it is replayed.
+type reading struct {
+	recent   int64
+	released map[string]bool
 }
 
 // loss charges one lost prefix to every ledger that counts it.
@@ -190,11 +202,11 @@ func (m *Model) denominators(s Scope, d dim, b *Baseline) (count, space pair) {
 	}
 	switch s.Kind {
 	case ScopeAccount:
-		return toPair(b.Accounts[s.Key]), pair{}
+		return toPair(b.account(s.Key)), pair{}
 	case ScopeService:
-		return toPair(b.Services[s.Key]), pair{}
+		return toPair(b.service(s.Key)), pair{}
 	case ScopeNeighbor:
-		return toPair(b.Neighbors[s.Key]), pair{}
+		return toPair(b.neighbor(s.Key)), pair{}
 	}
 	return toPair(b.Customer), toPair(b.Space)
 }

@@ -97,7 +97,7 @@ func replayBench(b *testing.B, data []byte) {
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		m := NewModel(DefaultLimits())
-		if _, err := scanJournal(data, m.Replay); err != nil {
+		if _, err := replayJournal(data, m); err != nil {
 			b.Fatal(err)
 		}
 	}

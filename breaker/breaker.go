@@ -64,7 +64,7 @@ func OpenDir(dir string, o Options) (*Breaker, error) {
 		return refusing, err
 	}
 	b := &Breaker{turn: make(chan struct{}, 1), dir: dir, m: NewModel(o.limits()), compactAt: compactMin}
-	j, err := openJournal(dir, b.m.Replay)
+	j, err := openJournal(dir, b.m)
 	if errors.Is(err, errDamaged) {
 		b.m = NewModel(o.limits())
 		j, err = b.startOpen(err, o.At)

@@ -56,6 +56,41 @@ func encodeHeader(length int64, chain uint32, count uint64) []byte {
 	return h
 }
 
+// replayJournal applies a journal to a model.
+func replayJournal(data []byte, m *Model) (*journal, error) {
+	m.reading = survey(data)
+	defer func() { m.reading = nil }()
+	return scanJournal(data, m.Replay)
+}
+
+// survey walks a journal's frames and reads no more than which charges were
+// released and when the last record was written. On a damaged journal it says
+// less, and the scan says why.
+func survey(data []byte) *reading {
+	r := &reading{released: map[string]bool{}}
+	if len(data) < headerSize {
+		return r
+	}
+	var last []byte
+	for body := data[headerSize:]; ; {
+		size, _, ok := readFrame(body)
+		if !ok || size == 0 {
+			break
+		}
+		last = body[frameSize : frameSize+size]
+		if RecordKind(last[0]) == RecordRelease {
+			if rec, err := decodeRecord(last, nil); err == nil {
+				r.released[rec.ID] = true
+			}
+		}
+		body = body[frameSize+size:]
+	}
+	if rec, err := decodeRecord(last, nil); err == nil {
+		r.recent = rec.At - hour.Milliseconds()
+	}
+	return r
+}
+
 // scanJournal reads a whole journal and hands its records to apply. Whatever
 // is wrong with it is an error that wraps errDamaged.
 func scanJournal(data []byte, apply func(*Record)) (*journal, error) {
@@ -164,7 +199,7 @@ func createJournal(dir string, records []Record) (*journal, error) {
 }
 
 // openJournal reads the journal in dir and keeps it open for appending.
-func openJournal(dir string, apply func(*Record)) (*journal, error) {
+func openJournal(dir string, m *Model) (*journal, error) {
 	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: it is missing", errDamaged)
@@ -179,7 +214,7 @@ func openJournal(dir string, apply func(*Record)) (*journal, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", errDamaged, err), f.Close())
 	}
-	j, err := scanJournal(data, apply)
+	j, err := replayJournal(data, m)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

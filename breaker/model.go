@@ -91,6 +91,7 @@ type Model struct {
 	names     []string
 	ids       map[string]uint32
 	out       []Record
+	reading   *reading // while a journal is replayed
 }
 
 // NewModel is a closed breaker without history.

@@ -116,7 +116,29 @@ type Baseline struct {
 	SitesDown []string         // sites unexpectedly down
 
 	accountCount int // of a record, which keeps the accounts it touches alone
+	one          one // of a record that was read back and touches one of each
 }
+
+// one is the only account, neighbor and service of a record. Most records have
+// no more, and a week of them would make a million maps.
+type one struct{ account, neighbor, service counted }
+
+type counted struct {
+	name  string
+	count Count
+	ok    bool
+}
+
+func (c counted) in(m map[string]Count, name string) Count {
+	if c.ok && c.name == name {
+		return c.count
+	}
+	return m[name]
+}
+
+func (b *Baseline) account(id string) Count    { return b.one.account.in(b.Accounts, id) }
+func (b *Baseline) neighbor(name string) Count { return b.one.neighbor.in(b.Neighbors, name) }
+func (b *Baseline) service(id string) Count    { return b.one.service.in(b.Services, id) }
 
 func (b *Baseline) accounts() int { return max(len(b.Accounts), b.accountCount) }
 

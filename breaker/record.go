@@ -211,7 +211,13 @@ func appendBaseline(b []byte, base *Baseline) []byte {
 	b = appendCount(b, base.Space)
 	b = binary.AppendVarint(b, int64(base.Bindings))
 	b = binary.AppendVarint(b, int64(base.accounts()))
-	for _, m := range []map[string]Count{base.Accounts, base.Neighbors, base.Services} {
+	ones := [3]counted{base.one.account, base.one.neighbor, base.one.service}
+	for i, m := range []map[string]Count{base.Accounts, base.Neighbors, base.Services} {
+		if c := ones[i]; c.ok {
+			b = binary.AppendUvarint(b, 1)
+			b = appendCount(appendString(b, c.name), c.count)
+			continue
+		}
 		b = binary.AppendUvarint(b, uint64(len(m)))
 		for _, name := range slices.Sorted(maps.Keys(m)) {
 			b = appendString(b, name)
@@ -369,9 +375,14 @@ func (d *reader) baseline(b *Baseline) {
 	b.Customer, b.Space = d.pair(), d.pair()
 	b.Bindings = int(d.natural())
 	b.accountCount = int(d.natural())
-	for _, m := range []*map[string]Count{&b.Accounts, &b.Neighbors, &b.Services} {
+	ones := [3]*counted{&b.one.account, &b.one.neighbor, &b.one.service}
+	for i, m := range []*map[string]Count{&b.Accounts, &b.Neighbors, &b.Services} {
 		n := d.count(3)
 		if n == 0 {
+			continue
+		}
+		if n == 1 {
+			*ones[i] = counted{d.name(), d.pair(), true}
 			continue
 		}
 		*m = make(map[string]Count, n)
