@@ -173,7 +173,7 @@ func (a *admission) classify() bool {
 	}
 	switch {
 	case a.p.Lane == Emergency:
-		a.class, a.whileOpen = InEmergent, true
+		a.class, a.whileOpen = InEmergency, true
 	case a.p.Approval != "":
 		a.class = Approved
 	case a.p.Actor.Kind == Owner:

@@ -113,13 +113,13 @@ func (c *charging) loss(it *Item, k key) {
 			delete(g.left, k)
 			g.count--
 		}
-	case InEmergent:
+	case InEmergency:
 		c.add(Global, dimEmergency, k, WeightFull)
 	default:
 		c.counted(it, k)
 		return
 	}
-	if c.r.WhileOpen && it.Class != InEmergent {
+	if c.r.WhileOpen && it.Class != InEmergency {
 		c.add(account, dimAllowance, k, WeightFull)
 	}
 	c.perNeighbor(it, dimExcused, k)

@@ -163,7 +163,7 @@ func (j *judgement) statesAllow() bool {
 
 func (j *judgement) heldBy(l *Loss) (Scope, bool) {
 	d := j.m.down[prefixKey(l.Prefix)]
-	if d.class == InEmergent {
+	if d.class == InEmergency {
 		return Scope{}, false
 	}
 	holds := func(s Scope) bool {

@@ -1,7 +1,9 @@
 package breaker
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -41,6 +43,29 @@ const (
 	Emergency      // a person names a few prefixes, with a reason and an incident
 	Drain          // a whole site or neighbor; its losses are what falls under min_sites
 )
+
+var laneNames = [...]string{"ordinary", "restore", "emergency", "drain"}
+
+// String names the lane.
+func (l Lane) String() string {
+	if int(l) < len(laneNames) {
+		return laneNames[l]
+	}
+	return fmt.Sprintf("lane-%d", uint8(l))
+}
+
+// MarshalText writes the lane's name.
+func (l Lane) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText reads a lane's name.
+func (l *Lane) UnmarshalText(b []byte) error {
+	i := slices.Index(laneNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("breaker lane %q: use one of %q", b, laneNames)
+	}
+	*l = Lane(i)
+	return nil
+}
 
 // Proposal is one change before it is committed. It names every route that it
 // touches; there is no bulk change by filter.

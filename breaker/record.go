@@ -52,14 +52,37 @@ type Class uint8
 
 // Classes of charge.
 const (
-	Counted    Class = iota // against every limit
-	OwnersOwn               // against the owner's budget and the long global windows
-	AtRest                  // back to rest: against the on-demand limits alone
-	Approved                // a person's approval covers it
-	InEmergent              // the emergency lane
-	Binding                 // a binding that was not the last
-	Modified                // a modification that loses nothing
+	Counted     Class = iota // against every limit
+	OwnersOwn                // against the owner's budget and the long global windows
+	AtRest                   // back to rest: against the on-demand limits alone
+	Approved                 // a person's approval covers it
+	InEmergency              // the emergency lane
+	Binding                  // a binding that was not the last
+	Modified                 // a modification that loses nothing
 )
+
+var classNames = [...]string{"counted", "owner", "at-rest", "approved", "emergency", "binding", "modified"}
+
+// String names the class.
+func (c Class) String() string {
+	if int(c) < len(classNames) {
+		return classNames[c]
+	}
+	return fmt.Sprintf("class-%d", uint8(c))
+}
+
+// MarshalText writes the class's name.
+func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads a class's name.
+func (c *Class) UnmarshalText(b []byte) error {
+	i := slices.Index(classNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("breaker class %q: use one of %q", b, classNames)
+	}
+	*c = Class(i)
+	return nil
+}
 
 // Item is one prefix of a record.
 type Item struct {
