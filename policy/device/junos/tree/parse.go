@@ -286,8 +286,10 @@ func (p *parser) statement(n *Node, depth int) bool {
 		*s = before
 		return false
 	}
-	if len(words) == 0 && stop.kind == open {
-		p.t.problem(stop.pos, "block without a name")
+	if len(words) == 0 {
+		p.t.problem(pos, "statement without a name")
+		p.skip(stop, before)
+		return true
 	}
 	if flags["delete:"] {
 		p.skip(stop, before)
