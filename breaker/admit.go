@@ -1,8 +1,6 @@
 package breaker
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,32 +123,6 @@ func (a *admission) gainsAlone() bool {
 	return true
 }
 
-// gains records which prefixes that were down are desired again. A prefix that
-// was never lost needs no record.
-func (m *Model) gains(p *Proposal) {
-	var items []Item
-	for _, g := range p.Gains {
-		if FamilyOf(g) == 0 {
-			continue
-		}
-		if _, ok := m.down[prefixKey(g)]; ok {
-			items = append(items, Item{Prefix: g})
-		}
-	}
-	if len(items) > 0 {
-		m.emit(Record{Kind: RecordGain, ID: p.ID, Actor: p.Actor, Generation: p.Generation, Items: items})
-	}
-}
-
-func (a *admission) ownsAll() bool {
-	if a.p.Actor.Kind != Owner {
-		return false
-	}
-	other := func(l Loss) bool { return l.Account != a.p.Actor.Account }
-	return !slices.ContainsFunc(a.p.Losses, other) && !slices.ContainsFunc(a.p.Modifies, other) &&
-		!slices.ContainsFunc(a.p.Unbinds, func(u Unbind) bool { return u.Account != a.p.Actor.Account })
-}
-
 // classify sorts the losses: back to rest, an owner's own, or everybody's.
 func (a *admission) classify() bool {
 	if a.p.Actor.Kind == Owner && !a.ownsAll() {
@@ -247,24 +219,6 @@ func (a *admission) held(s Scope, st scopeState) bool {
 
 func stamp(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
-// ownerWhileOpen lets an owner take down a few prefixes of its own an hour
-// while nothing but the global scope is open.
-func (a *admission) ownerWhileOpen(st scopeState) bool {
-	if !a.ownsAll() || len(a.p.Unbinds) > 0 {
-		return a.held(Global, st)
-	}
-	es := entries(a.p.Losses)
-	if br := a.m.check(Scope{ScopeAccount, a.p.Actor.Account}, dimAllowance, es, a.b, nil); len(br) > 0 {
-		a.held(Global, st)
-		f := br[0].finding(false)
-		f.Next = "wait for the window, or for the reset"
-		a.d.RetryAfter = a.m.roomIn(&br[0])
-		return a.refuse(f)
-	}
-	a.whileOpen = true
-	return false
-}
-
 func (m *Model) roomIn(b *breach) time.Duration {
 	if b.alone {
 		return 0
@@ -278,40 +232,6 @@ func entries(losses []Loss) []entry {
 		es[i] = entry{prefixKey(losses[i].Prefix), int64(losses[i].Weight), losses[i].Account}
 	}
 	return es
-}
-
-// emergency judges the emergency lane: a person, a reason, an incident, a few
-// prefixes. It passes in every state.
-func (a *admission) emergency() bool {
-	if a.p.Lane != Emergency {
-		return false
-	}
-	lim := &a.m.limits
-	why := ""
-	switch {
-	case a.p.Actor.Kind == System:
-		why = "a system actor has no emergencies"
-	case strings.TrimSpace(a.p.Reason) == "" || strings.TrimSpace(a.p.Incident) == "":
-		why = "an emergency needs a reason and an incident id"
-	case len(a.p.Unbinds)+len(a.p.Modifies) > 0:
-		why = "the emergency lane withdraws and does nothing else"
-	case len(a.p.Losses) > lim.EmergencyOnce:
-		why = fmt.Sprintf("%d prefixes in one command, the limit is %d", len(a.p.Losses), lim.EmergencyOnce)
-	}
-	if why != "" {
-		return a.refuse(Finding{Rule: "breaker.emergency", Scope: Global, Why: why, Next: "name at most five prefixes, the reason and the incident"})
-	}
-	es := entries(a.p.Losses)
-	if br := a.m.check(Global, dimEmergency, es, a.b, nil); len(br) > 0 {
-		f := br[0].finding(false)
-		f.Rule = "breaker.emergency"
-		f.Next = "wait for the window, or drain the site"
-		a.d.RetryAfter = a.m.roomIn(&br[0])
-		return a.refuse(f)
-	}
-	a.charge()
-	a.allow()
-	return true
 }
 
 // approval checks that the approval named covers every loss.
@@ -396,82 +316,6 @@ func (m *Model) twice(d *Decision, f Finding, by Actor) {
 		return
 	}
 	m.emit(Record{Kind: RecordOversize, Scope: f.Scope, Rule: f.Rule, Reason: f.Why, Actor: by})
-}
-
-// owner judges an owner's own withdrawals: free within the budget, beyond it
-// with the token that confirms this very change.
-func (a *admission) owner() bool {
-	if a.class != OwnersOwn || len(a.excused) == 0 {
-		return false
-	}
-	es := entries(a.excused)
-	for i := range es {
-		es[i].weight = WeightFull
-	}
-	for _, br := range a.m.check(Scope{ScopeAccount, a.p.Actor.Account}, dimOwner, es, a.b, nil) {
-		if !named(a.m.limits.Owner, br.ring.rung.Name) {
-			continue // how much of the global windows is this owner's
-		}
-		token := confirmToken(a.p.Actor.Account, a.excused)
-		if a.p.Confirm == token {
-			break
-		}
-		f := br.finding(false)
-		f.Next = "send the change again with the confirmation token"
-		a.d.ConfirmToken = token
-		a.refuse(f)
-		a.d.Verdict = Confirm
-		return true
-	}
-	return a.ownerGlobal()
-}
-
-// ownerGlobal charges owners to the long global windows. One owner alone can
-// use up half of such a window, so that its own decision never stops others.
-func (a *admission) ownerGlobal() bool {
-	var es []entry
-	mine := a.m.ledger(Scope{ScopeAccount, a.p.Actor.Account}, dimOwner)
-	left := a.m.ownerShare(a.b, mine)
-	for i := range a.excused {
-		l := &a.excused[i]
-		k := prefixKey(l.Prefix)
-		if _, known := mine.known(k); !known && left[k.side()] < int64(l.Weight) {
-			l.Weight = 0
-			continue
-		}
-		left[k.side()] -= int64(l.Weight)
-		es = append(es, entry{k, int64(l.Weight), l.Account})
-	}
-	return a.decide(a.m.check(Global, dimOwner, es, a.b, a.m.ledger(Global, dimLoss)), es)
-}
-
-// ownerShare is what an owner may still add to the long global windows, per
-// family: half of the strictest one.
-func (m *Model) ownerShare(b *Baseline, mine *ledger) pair {
-	left := pair{1 << 40, 1 << 40}
-	for _, w := range m.ledger(Global, dimOwner).rings {
-		sides, total := w.rung.limit(m.frozen(Global, dimOwner, w, toPair(b.Customer)), 1000)
-		used := mine.sameWindow(w.rung.Name)
-		for side := range left {
-			if sides[side] < 0 {
-				sides[side] = total
-			}
-			left[side] = min(left[side], min(sides[side], total)/2-used[side])
-		}
-	}
-	return left
-}
-
-// confirmToken is bound to the account and to the exact set of prefixes, so
-// that it confirms this change and no other.
-func confirmToken(account string, losses []Loss) string {
-	names := make([]string, len(losses))
-	for i := range losses {
-		names[i] = losses[i].Prefix.String()
-	}
-	slices.Sort(names)
-	sum := sha256.Sum256([]byte("holdfast confirm\n" + account + "\n" + strings.Join(names, "\n")))
-	return hex.EncodeToString(sum[:12])
 }
 
 // limits judges the windows, the smallest scope first.
@@ -632,119 +476,4 @@ func (a *admission) exceeded(br *breach, f Finding, es []entry) {
 	a.d.State = Open
 	f.Next = fmt.Sprintf("investigate, then reset %s; announcements and restores pass meanwhile", a.d.TripID)
 	a.refuse(f)
-}
-
-// stateFloor judges W6 at admission: what a neighbor holds, less what was
-// admitted since its trailing maximum, may not fall under the floor.
-func (a *admission) stateFloor() bool {
-	if a.m.limits.StateFloor <= 0 || len(a.counted) == 0 {
-		return false
-	}
-	for _, name := range sortedKeys(a.b.Neighbors) {
-		if br, ok := a.m.underFloor(name, a.counted, a.b.Neighbors[name]); ok {
-			return a.decide([]breach{br}, entries(a.counted))
-		}
-	}
-	return false
-}
-
-// underFloor checks one neighbor against its floor, by two estimates: from the
-// losses of the last hour, and from the table it has.
-func (m *Model) underFloor(name string, losses []Loss, have Count) (breach, bool) {
-	var es []entry
-	for i := range losses {
-		if n := losses[i].Neighbors; len(n) == 0 || slices.Contains(n, name) {
-			es = append(es, entry{prefixKey(losses[i].Prefix), WeightFull, losses[i].Account})
-		}
-	}
-	if len(es) == 0 {
-		return breach{}, false
-	}
-	m.saw(name, IPv4, have.IPv4)
-	m.saw(name, IPv6, have.IPv6)
-	top := m.maximum(name)
-	scope := Scope{ScopeNeighbor, name}
-	all, own := m.ledger(Global, dimState), m.ledger(scope, dimState)
-	sums := make([]pair, 1)
-	all.asks2(own, es, sums)
-	used := all.rings[0].sum.plus(own.rings[0].sum)
-	now := pair{int64(have.IPv4), int64(have.IPv6)}
-	for side := range top {
-		asked := sums[0].side(side)
-		room := m.limits.stateRoom(top[side]) * int64(m.stateFactor(name)) / 1000 * WeightFull
-		missing := max(used.side(side), (top[side]-now.side(side))*WeightFull)
-		if asked > 0 && missing+asked > room {
-			b := breach{scope: Global, ring: all.rings[0], l: all, used: missing, asked: asked, limit: room, alone: asked > room}
-			if own.rings[0].sum.total() > all.rings[0].sum.total() {
-				b.scope, b.l, b.ring = scope, own, own.rings[0]
-			}
-			return b, true
-		}
-	}
-	return breach{}, false
-}
-
-func (m *Model) stateFactor(name string) int {
-	return min(m.factor(Global), m.factor(Scope{ScopeNeighbor, name}))
-}
-
-// asks2 is what charging the entries would add, where a key counts in either
-// of two ledgers.
-func (l *ledger) asks2(o *ledger, es []entry, sums []pair) {
-	for i := range es {
-		if m, ok := o.known(es[i].k); ok && !m.restored {
-			continue
-		}
-		l.asks(es[i].k, es[i].weight, sums)
-	}
-}
-
-// charge writes down what was allowed.
-func (a *admission) charge() {
-	var items []Item
-	add := func(losses []Loss, class Class) {
-		for i := range losses {
-			l := &losses[i]
-			items = append(items, Item{Prefix: l.Prefix, Account: l.Account, Class: class, Weight: l.Weight, Services: l.Services, Neighbors: l.Neighbors})
-		}
-	}
-	add(a.counted, Counted)
-	add(a.excused, a.class)
-	add(a.atRest, AtRest)
-	add(a.modified(), Modified)
-	for _, u := range a.p.Unbinds {
-		items = append(items, Item{Prefix: u.Prefix, Account: u.Account, Class: Binding, Services: []string{u.Service}})
-	}
-	a.m.gains(a.p)
-	if len(items) == 0 {
-		return
-	}
-	a.m.tellAll()
-	a.m.emit(Record{
-		Kind: RecordCharge, ID: a.p.ID, Actor: a.p.Actor, Generation: a.p.Generation, Lane: a.p.Lane, Approval: a.p.Approval,
-		WhileOpen: a.whileOpen, Reason: a.p.Reason, Incident: a.p.Incident, Base: trim(a.b, items), Items: items,
-	})
-}
-
-// trim keeps of a baseline what the items need.
-func trim(b *Baseline, items []Item) Baseline {
-	t := Baseline{Customer: b.Customer, Space: b.Space, Bindings: b.Bindings, accountCount: b.accounts()}
-	put := func(to *map[string]Count, from map[string]Count, name string) {
-		if c, ok := from[name]; ok {
-			if *to == nil {
-				*to = map[string]Count{}
-			}
-			(*to)[name] = c
-		}
-	}
-	for i := range items {
-		put(&t.Accounts, b.Accounts, items[i].Account)
-		for _, s := range items[i].Services {
-			put(&t.Services, b.Services, s)
-		}
-		for _, n := range items[i].Neighbors {
-			put(&t.Neighbors, b.Neighbors, n)
-		}
-	}
-	return t
 }

@@ -1,5 +1,7 @@
 package breaker
 
+import "slices"
+
 // peak is the trailing maximum of one neighbor's advertised count: per minute,
 // IPv4, IPv6 and both together (W6).
 type peak struct {
@@ -168,4 +170,69 @@ func (p pair) side(i int) int64 {
 // room is how many routes may be missing under a maximum.
 func (l *Limits) stateRoom(top int64) int64 {
 	return max(int64(l.StateFloor), top*int64(l.StateShare)/1000)
+}
+
+// stateFloor judges W6 at admission: what a neighbor holds, less what was
+// admitted since its trailing maximum, may not fall under the floor.
+func (a *admission) stateFloor() bool {
+	if a.m.limits.StateFloor <= 0 || len(a.counted) == 0 {
+		return false
+	}
+	for _, name := range sortedKeys(a.b.Neighbors) {
+		if br, ok := a.m.underFloor(name, a.counted, a.b.Neighbors[name]); ok {
+			return a.decide([]breach{br}, entries(a.counted))
+		}
+	}
+	return false
+}
+
+// underFloor checks one neighbor against its floor, by two estimates: from the
+// losses of the last hour, and from the table it has.
+func (m *Model) underFloor(name string, losses []Loss, have Count) (breach, bool) {
+	var es []entry
+	for i := range losses {
+		if n := losses[i].Neighbors; len(n) == 0 || slices.Contains(n, name) {
+			es = append(es, entry{prefixKey(losses[i].Prefix), WeightFull, losses[i].Account})
+		}
+	}
+	if len(es) == 0 {
+		return breach{}, false
+	}
+	m.saw(name, IPv4, have.IPv4)
+	m.saw(name, IPv6, have.IPv6)
+	top := m.maximum(name)
+	scope := Scope{ScopeNeighbor, name}
+	all, own := m.ledger(Global, dimState), m.ledger(scope, dimState)
+	sums := make([]pair, 1)
+	all.asks2(own, es, sums)
+	used := all.rings[0].sum.plus(own.rings[0].sum)
+	now := pair{int64(have.IPv4), int64(have.IPv6)}
+	for side := range top {
+		asked := sums[0].side(side)
+		room := m.limits.stateRoom(top[side]) * int64(m.stateFactor(name)) / 1000 * WeightFull
+		missing := max(used.side(side), (top[side]-now.side(side))*WeightFull)
+		if asked > 0 && missing+asked > room {
+			b := breach{scope: Global, ring: all.rings[0], l: all, used: missing, asked: asked, limit: room, alone: asked > room}
+			if own.rings[0].sum.total() > all.rings[0].sum.total() {
+				b.scope, b.l, b.ring = scope, own, own.rings[0]
+			}
+			return b, true
+		}
+	}
+	return breach{}, false
+}
+
+func (m *Model) stateFactor(name string) int {
+	return min(m.factor(Global), m.factor(Scope{ScopeNeighbor, name}))
+}
+
+// asks2 is what charging the entries would add, where a key counts in either
+// of two ledgers.
+func (l *ledger) asks2(o *ledger, es []entry, sums []pair) {
+	for i := range es {
+		if m, ok := o.known(es[i].k); ok && !m.restored {
+			continue
+		}
+		l.asks(es[i].k, es[i].weight, sums)
+	}
 }
