@@ -127,3 +127,32 @@ type unjudged struct{}
 func (unjudged) Judge(context.Context, plan.Plan) (policy.Verdict, []policy.Finding, error) {
 	return policy.Allow, []policy.Finding{{Rule: plan.RuleGate, Verdict: policy.Allow, Why: "a dry run: the breaker was not asked"}}, nil
 }
+
+// Damage compares desired state as it is now with a generation that was good;
+// 0 is the active one. With the database gone it cannot be asked: the wire is
+// what is good then.
+func (r *Runner) Damage(ctx context.Context, generation uint64) (snapshots.Assessment, error) {
+	r.mu.Lock()
+	desired, good := r.desired, r.st.active
+	r.mu.Unlock()
+	if desired == nil || good.Snapshot == nil {
+		return snapshots.Assessment{}, errors.New("damage: an active snapshot and desired state are needed")
+	}
+	state, err := desired.State(ctx)
+	if err != nil {
+		return snapshots.Assessment{}, fmt.Errorf("damage: read desired state: %w", err)
+	}
+	if generation != 0 && generation != good.Head.Generation {
+		if good, err = r.cfg.Store.Get(generation, good.Snapshot); err != nil {
+			return snapshots.Assessment{}, fmt.Errorf("damage: %w", err)
+		}
+	}
+	r.line.Lock()
+	n := r.net
+	r.line.Unlock()
+	now, err := snapshots.BuildOver(good.Snapshot, state, n, r.cfg.Environment, time.Now(), r.cfg.Limits)
+	if err != nil {
+		return snapshots.Assessment{}, fmt.Errorf("damage: %w", err)
+	}
+	return snapshots.Assess(good, now), nil
+}
