@@ -65,6 +65,29 @@ func TestCleanupFedTheFullList(t *testing.T) {
 	}
 }
 
+// TestDeleteEveryActivePrefix is requirement ADR-03: the loop of per-prefix
+// deletes of 20 February, with every token there is. 4,306 refusals.
+func TestDeleteEveryActivePrefix(t *testing.T) {
+	x, ctx := emptyRig(t), t.Context()
+	want := table(4306)
+	must(x.r.Restore(ctx, addressing.RestoreRequest{Request: x.operator(), Want: want}))(t)
+	before := x.state()
+	refused := 0
+	for i, p := range want.Prefixes {
+		req := []addressing.Request{x.operator(), x.system(), x.owner(p.AccountID)}[i%3]
+		if _, err := x.r.DeletePrefix(ctx, req, p.ID); addressing.CodeOf(err) == addressing.CodeConflict {
+			refused++
+		}
+		if _, err := x.r.DeleteBinding(ctx, req, p.ID, want.Bindings[i].ID); addressing.CodeOf(err) != addressing.CodeConflict {
+			t.Fatalf("the last binding of %s: %v", p.CIDR, err)
+		}
+	}
+	if refused != 4306 {
+		t.Errorf("%d refusals", refused)
+	}
+	x.sameState(before)
+}
+
 func TestPlanCleanup(t *testing.T) {
 	past, future := epoch.Add(-time.Second), epoch.Add(time.Second)
 	doomed := func(id string) addressing.PrefixDetail {

@@ -25,6 +25,29 @@ func (d PrefixDetail) Bound(cidr netip.Prefix) bool {
 	return slices.ContainsFunc(d.Bindings, func(b Binding) bool { return b.Active && contains(b.CIDR, cidr) })
 }
 
+// coverage answers Bound for many routes of one prefix at a cost that does not
+// grow with its bindings: a /8 may have thousands of both.
+type coverage map[netip.Prefix]struct{}
+
+func (d PrefixDetail) coverage() coverage {
+	c := make(coverage, len(d.Bindings))
+	for _, b := range d.Bindings {
+		if b.Active {
+			c[b.CIDR] = struct{}{}
+		}
+	}
+	return c
+}
+
+func (c coverage) has(cidr netip.Prefix) bool {
+	for bits := cidr.Bits(); bits >= 0 && len(c) > 0; bits-- {
+		if _, found := c[netip.PrefixFrom(cidr.Addr(), bits).Masked()]; found {
+			return true
+		}
+	}
+	return false
+}
+
 // Services returns the ids of the services bound over the route, sorted and
 // distinct.
 func (d PrefixDetail) Services(cidr netip.Prefix) []string {
@@ -53,5 +76,9 @@ func (d PrefixDetail) BlockedBy(cidr netip.Prefix, at time.Time) []NegativeInten
 // Effective reports whether the route is to be on the wire: approved, desired
 // at some site, bound (invariant 1) and not down on purpose (invariant 15).
 func (d PrefixDetail) Effective(b BGPPrefix, at time.Time) bool {
-	return d.State == Approved && b.Advertised && !b.Sites.Empty() && d.Bound(b.CIDR) && len(d.BlockedBy(b.CIDR, at)) == 0
+	return d.wanted(b) && d.Bound(b.CIDR) && len(d.BlockedBy(b.CIDR, at)) == 0
+}
+
+func (d PrefixDetail) wanted(b BGPPrefix) bool {
+	return d.State == Approved && b.Advertised && !b.Sites.Empty()
 }

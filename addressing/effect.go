@@ -35,13 +35,39 @@ func Effects(before, after PrefixDetail, at time.Time, minSites func(service str
 }
 
 func effective(d PrefixDetail, at time.Time) map[netip.Prefix]BGPPrefix {
-	routes := make(map[netip.Prefix]BGPPrefix, len(d.BGP))
+	routes, bound, down := make(map[netip.Prefix]BGPPrefix, len(d.BGP)), d.coverage(), d.down(at)
 	for _, b := range d.BGP {
-		if d.Effective(b, at) {
+		if d.wanted(b) && bound.has(b.CIDR) && !down.has(b.CIDR) {
 			routes[b.CIDR] = b
 		}
 	}
 	return routes
+}
+
+// down is what negative intents in force keep off the wire: ranges by blocks,
+// single routes by all other kinds.
+type down struct {
+	ranges coverage
+	routes map[netip.Prefix]struct{}
+}
+
+func (d PrefixDetail) down(at time.Time) down {
+	out := down{ranges: coverage{}, routes: map[netip.Prefix]struct{}{}}
+	for _, n := range d.Negative {
+		switch {
+		case !n.InForce(at) || !n.CIDR.IsValid():
+		case n.Kind == IntentBlock:
+			out.ranges[n.CIDR] = struct{}{}
+		default:
+			out.routes[n.CIDR] = struct{}{}
+		}
+	}
+	return out
+}
+
+func (x down) has(cidr netip.Prefix) bool {
+	_, one := x.routes[cidr]
+	return one || x.ranges.has(cidr)
 }
 
 func effect(kind EffectKind, d PrefixDetail, b BGPPrefix) Effect {
@@ -86,8 +112,12 @@ func isSubset(of, in []string) bool {
 // wire: removing bindings in bulk is what cannot be repaired by a toggle.
 func unbound(before, after PrefixDetail) []Effect {
 	var out []Effect
+	left := make(map[string]bool, len(after.Bindings))
+	for _, b := range after.Bindings {
+		left[b.ID] = true
+	}
 	for _, b := range before.Bindings {
-		if slices.ContainsFunc(after.Bindings, func(o Binding) bool { return o.ID == b.ID }) {
+		if left[b.ID] {
 			continue
 		}
 		out = append(out, Effect{Kind: Unbound, CIDR: b.CIDR, AccountID: before.AccountID, Account: before.Account.Kind,

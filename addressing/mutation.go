@@ -42,6 +42,7 @@ func (r *Registry) mutate(ctx context.Context, req Request, op, verb string, fn 
 	if req.Reason == "" {
 		req.Reason = verb
 	}
+	req.At = req.At.UTC().Round(0) // without the monotonic clock's part
 	var change ChangeSet
 	var release func()
 	err := r.store.Update(ctx, func(tx Tx) error {
@@ -184,6 +185,8 @@ func (q Request) check() error {
 		return &Error{Code: CodeForbidden, Field: "actor", Detail: "a change needs a known actor"}
 	case q.At.IsZero():
 		return &Error{Code: CodeInternal, Field: "at", Detail: "a change needs a time"}
+	case q.Actor.Kind == Owner && q.Actor.AccountID == "":
+		return &Error{Code: CodeForbidden, Field: "actor", Detail: "an owner is bound to an account"}
 	case q.Actor.AccountID != "" && (q.Scope.Every() || q.Scope.Account() != "" && q.Scope.Account() != q.Actor.AccountID):
 		return &Error{Code: CodeForbidden, Field: "scope", Detail: "the actor is bound to another account"}
 	}
@@ -294,8 +297,9 @@ func (m *mutation) effects() ([]Effect, error) {
 // consistent is invariant 1, once more and for every use case at its end:
 // advertised implies approved and bound.
 func consistent(d PrefixDetail) error {
+	bound := d.coverage()
 	for _, b := range d.BGP {
-		if b.Advertised && (d.State != Approved || !d.Bound(b.CIDR)) {
+		if b.Advertised && (d.State != Approved || !bound.has(b.CIDR)) {
 			return &Error{Code: CodeConflict, Field: "state", Detail: fmt.Sprintf("%s would be advertised without an approved prefix and an active binding", b.CIDR), Number: 1003,
 				Next: "bind, then advertise; withdraw, then unbind"}
 		}

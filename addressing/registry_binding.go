@@ -149,8 +149,9 @@ func (r *Registry) DeleteBinding(ctx context.Context, req Request, prefixID, id 
 func unbindable(d PrefixDetail, b Binding) error {
 	rest := d
 	rest.Bindings = slices.DeleteFunc(slices.Clone(d.Bindings), func(o Binding) bool { return o.ID == b.ID })
+	bound := rest.coverage()
 	for _, g := range d.BGP {
-		if g.Advertised && !rest.Bound(g.CIDR) {
+		if g.Advertised && !bound.has(g.CIDR) {
 			return &Error{Code: CodeConflict, Field: "state", Detail: fmt.Sprintf("it is the last binding over %s, which is advertised", g.CIDR), Number: 1003, Message: "last_binding_of_advertised_prefix",
 				Next: "withdraw first, then unbind"}
 		}

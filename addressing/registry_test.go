@@ -470,9 +470,10 @@ func TestOperatorsOnly(t *testing.T) {
 		}
 	}
 	for name, broken := range map[string]addressing.Request{
-		"no actor": {At: epoch, Scope: addressing.EveryAccount()},
-		"no time":  {Actor: addressing.Actor{Kind: addressing.Operator, ID: "x"}, Scope: addressing.EveryAccount()},
-		"no kind":  {Actor: addressing.Actor{ID: "x"}, At: epoch, Scope: addressing.EveryAccount()},
+		"no actor":         {At: epoch, Scope: addressing.EveryAccount()},
+		"no time":          {Actor: addressing.Actor{Kind: addressing.Operator, ID: "x"}, Scope: addressing.EveryAccount()},
+		"owner of nothing": {Actor: addressing.Actor{Kind: addressing.Owner, ID: "x"}, At: epoch, Scope: addressing.EveryAccount()},
+		"no kind":          {Actor: addressing.Actor{ID: "x"}, At: epoch, Scope: addressing.EveryAccount()},
 	} {
 		if _, _, err := x.r.CreateAccount(ctx, broken, addressing.NewAccount{Name: "n"}); err == nil {
 			t.Errorf("%s: passed", name)

@@ -65,6 +65,10 @@ type restore struct {
 
 	accounts map[string]bool
 	prefixes map[string]*PrefixDetail
+	byRoute  map[string]BGPPrefix    // BGP prefixes that are there, by id
+	bindings map[string]bool         // ids of bindings that are there
+	bound    map[string]coverage     // by prefix id; its bindings, active or not
+	active   map[string]coverage     // by prefix id; active bindings, once all are there
 	live     map[netip.Prefix]string // CIDR of a visible prefix -> its id
 	routes   map[netip.Prefix]string // CIDR of a visible prefix's route -> prefix id
 }
@@ -84,7 +88,16 @@ func (s *restore) load() error {
 	}
 	s.prefixes = make(map[string]*PrefixDetail, len(s.m.before))
 	s.live, s.routes = map[netip.Prefix]string{}, map[netip.Prefix]string{}
+	s.byRoute, s.bindings, s.bound, s.active = map[string]BGPPrefix{}, map[string]bool{}, map[string]coverage{}, map[string]coverage{}
 	for id, d := range s.m.before {
+		for _, b := range d.BGP {
+			s.byRoute[b.ID] = b
+		}
+		s.bound[id] = coverage{}
+		for _, b := range d.Bindings {
+			s.bindings[b.ID] = true
+			s.bound[id][b.CIDR] = struct{}{}
+		}
 		d.BGP, d.Bindings, d.Negative = slices.Clone(d.BGP), slices.Clone(d.Bindings), slices.Clone(d.Negative)
 		s.keep(id, d)
 	}
@@ -273,10 +286,13 @@ func (s *restore) of(prefixID string) *PrefixDetail {
 func (s *restore) addBindings() error {
 	for _, b := range s.req.Want.Bindings {
 		d := s.of(b.PrefixID)
-		if d == nil || slices.ContainsFunc(d.Bindings, func(o Binding) bool { return o.ID == b.ID }) {
+		if d == nil || s.bindings[b.ID] {
 			continue
 		}
-		if slices.ContainsFunc(d.Bindings, func(o Binding) bool { return o.CIDR == b.CIDR }) || !contains(d.CIDR, b.CIDR) {
+		if s.bound[d.ID] == nil {
+			s.bound[d.ID] = coverage{}
+		}
+		if _, taken := s.bound[d.ID][b.CIDR]; taken || !contains(d.CIDR, b.CIDR) {
 			s.done.Skipped = append(s.done.Skipped, b.ID)
 			continue
 		}
@@ -288,6 +304,7 @@ func (s *restore) addBindings() error {
 			return err
 		}
 		d.Bindings = append(d.Bindings, b)
+		s.bound[d.ID][b.CIDR] = struct{}{}
 		s.done.Created++
 	}
 	return nil
@@ -299,9 +316,10 @@ func (s *restore) setRoutes() error {
 		if d == nil {
 			continue
 		}
-		i := slices.IndexFunc(d.BGP, func(o BGPPrefix) bool { return o.ID == want.ID })
-		if i >= 0 {
-			if err := s.setBack(d, d.BGP[i], want); err != nil {
+		if is, there := s.byRoute[want.ID]; there {
+			if is.PrefixID != d.ID {
+				s.done.Skipped = append(s.done.Skipped, want.ID)
+			} else if err := s.setBack(d, is, want); err != nil {
 				return err
 			}
 			continue
@@ -361,7 +379,12 @@ func (s *restore) setBack(d *PrefixDetail, is, want BGPPrefix) error {
 // state alone, so it does not stop a restore of it; an owner's own withdrawal
 // and an emergency one are what is desired.
 func (s *restore) mayAdvertise(d *PrefixDetail, cidr netip.Prefix) bool {
-	if !d.Bound(cidr) || d.Control == ControlBGP {
+	bound, known := s.active[d.ID]
+	if !known {
+		bound = d.coverage()
+		s.active[d.ID] = bound
+	}
+	if !bound.has(cidr) || d.Control == ControlBGP {
 		return false
 	}
 	may := true
