@@ -54,6 +54,7 @@ type daemon struct {
 	pipeline pipeline
 	mirror   *api.Mirror
 	gate     *gate
+	look     *secondLook
 	api      *api.Server
 	servers  servers
 	registry atomic.Pointer[addressing.Registry]
@@ -92,7 +93,8 @@ func (d *daemon) open(now time.Time) (err error) {
 	if d.mirror, err = api.OpenMirror(d.dir.tokens()); err != nil {
 		return fmt.Errorf("token mirror: %w", err)
 	}
-	if d.speaker, err = newSpeaker(d.cfg, !d.first, d.log); err != nil {
+	d.look = newSecondLook(d.log)
+	if d.speaker, err = newSpeaker(d.cfg, !d.first, d.log, d.look.see); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
 	d.gate = &gate{breaker: d.breaker, now: time.Now, baseline: &baseline{active: func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() }}}
@@ -157,6 +159,7 @@ func (d *daemon) run(ctx context.Context) error {
 		defer close(ended)
 		_ = d.pipeline.Run(running)
 	}()
+	go d.look.run(running, d.breaker)
 	go d.keepDatabase(running, !booted.None)
 	d.watch(running)
 	stop()
@@ -305,8 +308,8 @@ func (d *daemon) close() {
 	}
 }
 
-func newSpeaker(c *config.Config, restarting bool, log *slog.Logger) (bgp.Speaker, error) {
-	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, Restarting: restarting, Logger: log}
+func newSpeaker(c *config.Config, restarting bool, log *slog.Logger, see func(bgp.Event)) (bgp.Speaker, error) {
+	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, Restarting: restarting, Logger: log, Events: see}
 	for _, n := range c.BGP.Neighbors {
 		key, err := md5Key(n.MD5File)
 		if err != nil {

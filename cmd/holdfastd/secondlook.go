@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/bgp"
+	"github.com/holdfast-bgp/holdfast/breaker"
+)
+
+// maxSeen bounds the observations that wait for the breaker: some seconds of a
+// full table. The speaker never waits for it.
+const maxSeen = 1 << 16
+
+// secondLook tells the breaker what was seen at the sessions, apart from what
+// the plan said would be seen (invariant 9). It can hold, never withdraw.
+type secondLook struct {
+	log  *slog.Logger
+	seen chan bgp.Event
+	lost chan struct{} // holds one token once an observation was dropped
+}
+
+func newSecondLook(log *slog.Logger) *secondLook {
+	return &secondLook{log: log, seen: make(chan bgp.Event, maxSeen), lost: make(chan struct{}, 1)}
+}
+
+// see takes an event from the speaker and never blocks.
+func (l *secondLook) see(e bgp.Event) {
+	select {
+	case l.seen <- e:
+	default:
+		select {
+		case l.lost <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run hands the events on until ctx ends. Events that were lost leave the
+// breaker without its second look, which is a reason to hold.
+func (l *secondLook) run(ctx context.Context, b *breaker.Breaker) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.lost:
+			l.open(b, "observations of the wire were lost: more came than the breaker took")
+		case e := <-l.seen:
+			l.tell(b, e)
+		}
+	}
+}
+
+func (l *secondLook) tell(b *breaker.Breaker, e bgp.Event) {
+	events := wireEvents(e)
+	if len(events) == 0 {
+		return
+	}
+	trip, err := b.ObserveWire(events...)
+	switch {
+	case err != nil:
+		l.log.Error("breaker: second look", "error", err)
+	case trip != "":
+		l.log.Error("breaker opened: what left on the wire and what was planned differ", "trip", trip, "neighbor", e.Neighbor)
+	}
+}
+
+func (l *secondLook) open(b *breaker.Breaker, why string) {
+	by := breaker.Actor{Kind: breaker.ActorKind(addressing.System), Key: "system/second-look"}
+	if _, err := b.Trip(breaker.Global, breaker.Open, why, by, time.Now()); err != nil {
+		l.log.Error("breaker could not be opened; it holds by itself", "error", err)
+	}
+}
+
+var wireKinds = map[bgp.EventKind]breaker.WireKind{
+	bgp.Advertised:  breaker.WireAnnounced,
+	bgp.Withdrawn:   breaker.WireWithdrawn,
+	bgp.SessionUp:   breaker.WireSessionUp,
+	bgp.SessionDown: breaker.WireSessionDown,
+}
+
+// wireEvents splits an event of one UPDATE into the breaker's words. What the
+// guard held back or blocked never left, so it is none.
+func wireEvents(e bgp.Event) []breaker.WireEvent {
+	kind, counted := wireKinds[e.Kind]
+	if !counted {
+		return nil
+	}
+	if kind == breaker.WireSessionUp || kind == breaker.WireSessionDown {
+		return []breaker.WireEvent{{Kind: kind, Neighbor: e.Neighbor, At: e.At}}
+	}
+	out := make([]breaker.WireEvent, len(e.Prefixes))
+	for i, p := range e.Prefixes {
+		out[i] = breaker.WireEvent{Kind: kind, Neighbor: e.Neighbor, Prefix: p, At: e.At}
+	}
+	return out
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/bgp"
+	"github.com/holdfast-bgp/holdfast/breaker"
+)
+
+// tableEvents is a session that comes up and is told n prefixes.
+func tableEvents(n int, at time.Time) []bgp.Event {
+	all := bgp.Event{Kind: bgp.Advertised, Neighbor: "transit-a", At: at}
+	for i := range n {
+		all.Prefixes = append(all.Prefixes, nth(i))
+	}
+	return []bgp.Event{{Kind: bgp.SessionUp, Neighbor: "transit-a", At: at}, all}
+}
+
+func TestSecondLookOpensOnWhatNobodyPlanned(t *testing.T) {
+	g := newGate(t, fullTable(4306))
+	look := newSecondLook(slog.New(slog.DiscardHandler))
+	for _, e := range tableEvents(4306, noon) {
+		look.tell(g.breaker, e)
+	}
+	later := noon.Add(time.Hour)
+	look.tell(g.breaker, bgp.Event{Kind: bgp.SessionDown, Neighbor: "transit-a", At: later})
+	if s := g.breaker.State(later); s != breaker.Closed {
+		t.Fatalf("a session that went down made the breaker %s", s)
+	}
+	for _, e := range tableEvents(4306, later) {
+		look.tell(g.breaker, e)
+	}
+	later = later.Add(time.Hour)
+	admitted := withdrawal(0, script)
+	admitted.At = later
+	if _, err := g.Admit(context.Background(), admitted); err != nil {
+		t.Fatal(err)
+	}
+	look.tell(g.breaker, bgp.Event{Kind: bgp.Withdrawn, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(0)}, At: later})
+	if s := g.breaker.State(later); s != breaker.Closed {
+		t.Fatalf("an admitted withdrawal made the breaker %s", s)
+	}
+	look.tell(g.breaker, bgp.Event{Kind: bgp.HeldBack, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(8)}, At: later})
+	if s := g.breaker.State(later); s != breaker.Closed {
+		t.Fatalf("what never left made the breaker %s", s)
+	}
+	for i := 1; i < 200; i++ {
+		look.tell(g.breaker, bgp.Event{Kind: bgp.Withdrawn, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(i)}, At: later})
+	}
+	if s := g.breaker.State(later); s != breaker.Open {
+		t.Fatalf("200 withdrawals that nobody planned left the breaker %s", s)
+	}
+}
+
+func TestSecondLookNeverBlocksTheSpeaker(t *testing.T) {
+	g := newGate(t, fullTable(100))
+	look := newSecondLook(slog.New(slog.DiscardHandler))
+	for range maxSeen + 10 {
+		look.see(bgp.Event{Kind: bgp.SessionUp, Neighbor: "transit-a", At: noon})
+	}
+	if len(look.lost) != 1 {
+		t.Fatal("lost observations were not noticed")
+	}
+	<-look.lost
+	look.open(g.breaker, "lost")
+	if s := g.breaker.State(noon); s != breaker.Open {
+		t.Errorf("the breaker is %s without its second look, want open", s)
+	}
+}
