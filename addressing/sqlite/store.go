@@ -128,7 +128,7 @@ func (s *Store) connectReaders(ctx context.Context, opt Options) error {
 	if s.read, err = sql.Open("sqlite3", dsn(opt.Path, "mode=ro&_query_only=on&_busy_timeout=5000&_foreign_keys=on")); err != nil {
 		return err
 	}
-	s.read.SetMaxOpenConns(n)
+	s.read.SetMaxOpenConns(n + 1) // one for Check
 	s.readers = make(chan *conn, n)
 	for range n {
 		c, err := s.read.Conn(ctx)
