@@ -166,9 +166,9 @@ type bench struct {
 	stop    func()
 }
 
-// newBench makes the pipeline, boots it and runs it with 200 routes on the wire.
-func newBench(t *testing.T, change func(*rollout.Config)) *bench {
-	b := &bench{t: t, root: t.TempDir(), wire: &speaker{}, intent: &desired{st: synthetic.State(5, 200)}}
+// newBench makes the pipeline, boots it and runs it with its routes on the wire.
+func newBench(t *testing.T, accounts, routes int, change func(*rollout.Config)) *bench {
+	b := &bench{t: t, root: t.TempDir(), wire: &speaker{}, intent: &desired{st: synthetic.State(accounts, routes)}}
 	if err := snapshots.Init(b.root, snapshots.Options{Environment: synthetic.Environment}); err != nil {
 		t.Fatal(err)
 	}
@@ -176,8 +176,8 @@ func newBench(t *testing.T, change func(*rollout.Config)) *bench {
 	b.AttachDesired(b.intent)
 	synctest.Wait()
 	time.Sleep(time.Second)
-	if got := b.wire.routes(); got != 200 {
-		t.Fatalf("%d routes on the wire after the first load, want 200: %+v", got, b.Status())
+	if got := b.wire.routes(); got != routes {
+		t.Fatalf("%d routes on the wire after the first load, want %d: %+v", got, routes, b.Status())
 	}
 	return b
 }
@@ -235,8 +235,13 @@ func (b *bench) admit(actor addressing.Actor, numbers ...int) {
 
 func run(t *testing.T, change func(*rollout.Config), test func(t *testing.T, b *bench)) {
 	t.Helper()
+	runSized(t, 5, 200, change, test)
+}
+
+func runSized(t *testing.T, accounts, routes int, change func(*rollout.Config), test func(t *testing.T, b *bench)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, change)
+		b := newBench(t, accounts, routes, change)
 		test(t, b)
 		b.stop()
 	})
