@@ -43,6 +43,11 @@ func (m *Model) apply(r *Record) {
 			t.at = r.From
 		}
 		m.switches[r.ID] = t
+	case RecordAsk:
+		m.asks[r.Scope] = asked{tripID: r.ID, at: r.At}
+		if r.From > 0 { // compacted
+			m.asks[r.Scope] = asked{tripID: r.ID, at: r.From}
+		}
 	case RecordDown:
 		for i := range r.Items {
 			it := &r.Items[i]
@@ -280,6 +285,7 @@ func (m *Model) applyTrip(r *Record) {
 //
 // Taking a lock off gives back what was under it: a freeze resets no trip.
 func (m *Model) applyReset(r *Record) {
+	delete(m.asks, r.Scope)
 	st := m.scopes[r.Scope]
 	if st.state == Locked && r.From == 0 {
 		delete(m.scopes, r.Scope)

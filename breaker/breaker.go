@@ -291,11 +291,22 @@ func (b *Breaker) Trip(s Scope, to State, reason string, by Actor, at time.Time)
 
 // Reset ends a trip: the scope recovers on reduced budgets. It needs the trip's
 // own id, a reason, an operator, and as many other approvers as the limits say.
+// Where one person alone may do it after a delay, the first call asks and fails
+// with ErrAsked, and one after the delay resets.
 func (b *Breaker) Reset(s Scope, tripID, reason string, by Actor, at time.Time, approvers ...string) error {
-	return b.do(func(at time.Time) Event {
-		return WasReset{Scope: s, TripID: tripID, Reason: reason, By: by, Approvers: approvers, At: at}
-	}, at)
+	if err := b.enter(context.Background()); err != nil {
+		return err
+	}
+	defer b.leave()
+	d, err := b.step(WasReset{Scope: s, TripID: tripID, Reason: reason, By: by, Approvers: approvers, At: b.clock(at)})
+	if err == nil && d.Verdict != Allow {
+		return fmt.Errorf("breaker: reset %s: %w: again in %s, or with another enrolled person now", s, ErrAsked, d.RetryAfter)
+	}
+	return err
 }
+
+// ErrAsked means that one person alone asked for a reset and has to wait.
+var ErrAsked = errors.New("asked by one person alone")
 
 // Approve gives an approval; Revoke takes it back.
 func (b *Breaker) Approve(a Approval, at time.Time) error {

@@ -79,6 +79,9 @@ func (m *Model) Compacted() []Record {
 			out = append(out, st.record(s))
 		}
 	}
+	for _, s := range slices.SortedFunc(maps.Keys(m.asks), compareScopesInt) {
+		out = append(out, Record{Kind: RecordAsk, ID: m.asks[s].tripID, Scope: s, From: max(1, m.asks[s].at)})
+	}
 	for i := range out {
 		out[i].Seq = m.seq
 		if out[i].At == 0 {

@@ -380,6 +380,54 @@ func TestUnwritableJournalRefuses(t *testing.T) {
 	}
 }
 
+// One person alone resets only some time after asking, across a crash too.
+func TestResetAlone(t *testing.T) {
+	lim := DefaultLimits()
+	lim.ResetApprovals, lim.Approvals, lim.SingleDelay = 1, 1, 15*time.Minute
+	b, dir := opened(t, lim)
+	id, err := b.Trip(Global, Open, "test", operator("x"), at(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reset := func(when time.Duration, id string, approvers ...string) error {
+		return b.Reset(Global, id, "looked into it", operator("x"), at(when), approvers...)
+	}
+	for _, when := range []time.Duration{0, time.Minute, 15*time.Minute - time.Second} {
+		if err := reset(when, id); !errors.Is(err, ErrAsked) {
+			t.Errorf("after %s: %v, want %v", when, err, ErrAsked)
+		}
+		crash(b)
+		b = reopened(t, dir, lim, at(when))
+		if b.State(at(when)) != Open {
+			t.Fatalf("after %s it is not open", when)
+		}
+	}
+	if err := reset(15*time.Minute, id); err != nil || b.State(at(15*time.Minute)) != Recovering {
+		t.Errorf("15 minutes after asking: %v", err)
+	}
+	id, _ = b.Trip(Global, Open, "again", operator("x"), at(16*time.Minute))
+	if err := reset(40*time.Minute, id); !errors.Is(err, ErrAsked) {
+		t.Errorf("a new trip was reset by asking about the old one: %v", err)
+	}
+	if err := reset(40*time.Minute, id, "operator/y"); err != nil {
+		t.Errorf("with a second person: %v", err)
+	}
+	w := feb20()
+	if err := b.Approve(Approval{ID: "one", Prefixes: prefixes(w.take(0, 50)), Until: at(9 * time.Hour), Requester: operator("x")}, at(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		when time.Duration
+		want Verdict
+	}{{2*time.Hour + time.Minute, Refuse}, {2*time.Hour + 15*time.Minute, Allow}} {
+		p := losing(tt.when.String(), operator("x"), tt.when, w.take(0, 10)...)
+		p.Approval = "one"
+		if d := b.Admit(ctx, p, w.base); d.Verdict != tt.want {
+			t.Errorf("one person's approval at %s: %v, want %v", tt.when, d.Verdict, tt.want)
+		}
+	}
+}
+
 // A hung breaker refuses in time.
 func TestHungBreakerRefuses(t *testing.T) {
 	b, _ := opened(t, DefaultLimits())

@@ -65,6 +65,7 @@ type Limits struct {
 	SitesDown      int           // with this many sites unexpectedly down, removals hold; 0 is never
 	Approvals      int           // other persons who must approve losses beyond the limits
 	ResetApprovals int           // other persons who must approve a reset
+	SingleDelay    time.Duration // one person alone may reset or approve, but only this long after asking; 0 is never
 	Recovering     int           // budgets after a reset, in thousandths
 	SpaceFrom      int           // with fewer customer prefixes in a family its address space is not judged
 	LastPaths      int           // sites or providers that must keep a prefix which is taken down elsewhere

@@ -53,6 +53,9 @@ func (l Limits) Loosens(old Limits) []string {
 	if old.EnforceOps && !l.EnforceOps {
 		out = append(out, "enforce_ops: false, was true")
 	}
+	if l.SingleDelay > 0 && (old.SingleDelay == 0 || l.SingleDelay < old.SingleDelay) {
+		out = append(out, fmt.Sprintf("single_delay: %s, was %s", l.SingleDelay, old.SingleDelay))
+	}
 	if l.LongWindow > old.LongWindow || l.LongWindow == 0 && old.LongWindow > 0 {
 		out = append(out, fmt.Sprintf("long_window: %s, was %s", l.LongWindow, old.LongWindow))
 	}

@@ -84,6 +84,7 @@ type Model struct {
 	down      map[key]downed
 	regained  regained
 	switches  map[string]turned
+	asks      map[Scope]asked
 	pending   map[string]*pending
 	swept     int64
 	grants    map[string]*grant
@@ -108,6 +109,7 @@ func NewModel(l Limits) *Model {
 		grants:    map[string]*grant{},
 		regained:  regained{},
 		switches:  map[string]turned{},
+		asks:      map[Scope]asked{},
 		oversized: map[Scope]int64{},
 		ids:       map[string]uint32{},
 	}

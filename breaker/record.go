@@ -28,12 +28,13 @@ const (
 	RecordDown     RecordKind = 12 // compacted: what is down by an admitted loss
 	RecordBase     RecordKind = 13 // what is advertised changed: later denominators
 	RecordSwitch   RecordKind = 14 // a kill switch was turned
+	RecordAsk      RecordKind = 15 // one person alone asked for a reset
 )
 
 var recordNames = map[RecordKind]string{
 	RecordCharge: "charge", RecordRelease: "release", RecordGain: "gain", RecordTrip: "trip",
 	RecordReset: "reset", RecordPeak: "peak", RecordOversize: "oversize", RecordApprove: "approve",
-	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down", RecordBase: "base", RecordSwitch: "switch",
+	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down", RecordBase: "base", RecordSwitch: "switch", RecordAsk: "ask",
 }
 
 // String names the kind.

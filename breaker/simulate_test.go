@@ -215,6 +215,7 @@ func TestLoosens(t *testing.T) {
 		"sites":           func(l *Limits) { l.SitesDown = 0 },
 		"freeze":          func(l *Limits) { l.Freezes = nil },
 		"growth":          func(l *Limits) { l.GrowthFloor = 0 },
+		"alone":           func(l *Limits) { l.SingleDelay = time.Minute },
 		"in shadow":       func(l *Limits) { l.Shadow = []string{"breaker.W6"} },
 		"long window":     func(l *Limits) { l.LongWindow *= 2 },
 	} {

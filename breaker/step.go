@@ -141,12 +141,36 @@ func (e WasReset) step(m *Model) (Decision, error) {
 		return Decision{}, fmt.Errorf("breaker: reset %s: actor %q: only an operator resets", e.Scope, e.By.Key)
 	}
 	if n := distinctBut(e.Approvers, e.By.Key); n < m.limits.ResetApprovals {
-		return Decision{}, fmt.Errorf("breaker: reset %s: approvals: %d of %d, ask another enrolled person", e.Scope, n, m.limits.ResetApprovals)
+		if left, ok := m.alone(&e, &st); !ok {
+			return Decision{}, fmt.Errorf("breaker: reset %s: approvals: %d of %d, ask another enrolled person", e.Scope, n, m.limits.ResetApprovals)
+		} else if left > 0 {
+			return Decision{Verdict: Confirm, State: st.state, TripID: st.tripID, RetryAfter: left}, nil
+		}
 	}
 	wait := min(m.limits.Wait<<min(st.retrips, 10), day)
 	m.emit(Record{Kind: RecordReset, ID: st.tripID, Scope: e.Scope, Reason: e.Reason, Actor: e.By,
 		Names: e.Approvers, Until: m.now + wait.Milliseconds()})
 	return Decision{Verdict: Allow, State: m.state(e.Scope).state, TripID: st.tripID}, nil
+}
+
+// asked is when one person alone asked for a reset, and of which trip.
+type asked struct {
+	tripID string
+	at     int64
+}
+
+// alone says how long one person alone still has to wait for a reset, from the
+// moment of asking, so that everybody who was paged can object. It is not ok
+// where one person never suffices.
+func (m *Model) alone(e *WasReset, st *scopeState) (time.Duration, bool) {
+	if m.limits.SingleDelay <= 0 {
+		return 0, false
+	}
+	if a := m.asks[e.Scope]; a.tripID != st.tripID {
+		m.emit(Record{Kind: RecordAsk, ID: st.tripID, Scope: e.Scope, Reason: e.Reason, Actor: e.By})
+	}
+	passed := time.Duration(m.now-m.asks[e.Scope].at) * time.Millisecond
+	return max(0, m.limits.SingleDelay-passed), true
 }
 
 func (e WasApproved) step(m *Model) (Decision, error) {
@@ -155,7 +179,15 @@ func (e WasApproved) step(m *Model) (Decision, error) {
 		return Decision{}, errUninitialised
 	}
 	a := e.Approval
-	if err := a.validate(m.limits.Approvals); err != nil {
+	need := m.limits.Approvals
+	if m.limits.SingleDelay > 0 && distinctBut(a.Approvers, a.Requester.Key) < need {
+		// One person alone: the approval begins later.
+		need = 0
+		if from := time.UnixMilli(m.now).Add(m.limits.SingleDelay); a.From.Before(from) {
+			a.From = from
+		}
+	}
+	if err := a.validate(need); err != nil {
 		return Decision{}, err
 	}
 	if m.grants[a.ID] != nil {
