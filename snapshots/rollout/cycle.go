@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,6 +25,9 @@ func (r *Runner) cycle(ctx context.Context) error {
 	}
 	begun := time.Now()
 	draft, err := r.plan(ctx, desired)
+	if errors.Is(err, errCooling) {
+		return err
+	}
 	if err != nil {
 		r.failed(err)
 		return err
@@ -38,6 +42,16 @@ func (r *Runner) cycle(ctx context.Context) error {
 	}
 	return r.carryOut(ctx, draft, report, begun)
 }
+
+// errCooling says that desired state was invalid a moment ago. It must build
+// coolBuilds times in a row before it is believed again, so that a source that
+// alternates between good and bad moves nothing (SNP-08).
+var errCooling = errors.New("desired state was invalid: waiting until it stays valid")
+
+const (
+	coolBuilds = 3
+	coolPause  = 2 * time.Second
+)
 
 // draft is a snapshot on its way, with the plan towards it.
 type draft struct {
@@ -79,9 +93,15 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 	next, err := r.b.Build(state, r.net, r.cfg.Environment, now)
 	if err != nil {
 		r.invalid(err)
-		return nil, 0, nil
+		r.cool = coolBuilds
+		return nil, 0, errCooling
 	}
 	r.built(now)
+	if r.cool > 0 {
+		if r.cool--; r.cool > 0 {
+			return nil, 0, errCooling
+		}
+	}
 	active := r.Active().Snapshot
 	if active != nil && next.ID() == active.ID() {
 		r.ledger.settle(seq)

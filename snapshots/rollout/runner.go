@@ -77,9 +77,10 @@ type Runner struct {
 	ledger *ledger
 	wake   chan struct{}
 
-	line sync.Mutex // one generation at a time, rollbacks included; guards the next three
+	line sync.Mutex // one generation at a time, rollbacks included; guards the next four
 	b    *snapshots.Builder
 	net  snapshots.NetworkPart
+	cool int             // builds still to go after an invalid one
 	mark *snapshots.Head // applied but not yet marked last-known-good
 
 	mu      sync.Mutex // guards what follows
@@ -165,6 +166,10 @@ func (r *Runner) Run(ctx context.Context) error {
 		if err := r.cycle(ctx); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
+			}
+			if errors.Is(err, errCooling) {
+				retry.Reset(coolPause)
+				continue
 			}
 			r.log.Error("generation not made; the wire stays as it is", "error", err, "retry_in", backoff)
 			retry.Reset(backoff)

@@ -378,6 +378,32 @@ func TestUnexplainedLossHoldsOnlyItself(t *testing.T) {
 	})
 }
 
+// SNP-08: a source that alternates between valid and invalid moves nothing, and
+// is one incident; once it stays valid, it is believed again by itself.
+func TestAlternatingBuilds(t *testing.T) {
+	run(t, nil, func(t *testing.T, b *bench) {
+		targets := b.wire.targets()
+		for i := range 12 {
+			b.intent.set(func(st *addressing.State) {
+				st.Prefixes[0].ASN = uint32(i % 2 * 64500) // 0 is invalid
+				synthetic.Add(st, 6000+i, st.Accounts[0].ID)
+			})
+			b.Kick()
+			time.Sleep(time.Second)
+		}
+		if n := b.wire.targets() - targets; n != 0 || b.wire.withdrawn != 0 {
+			t.Fatalf("%d generations from a source that alternates", n)
+		}
+		if n := len(b.refusals()); n != 1 {
+			t.Errorf("%d incidents, want one", n)
+		}
+		time.Sleep(time.Minute)
+		if s := b.Status(); b.wire.routes() != 212 || s.Refusal != nil {
+			t.Errorf("%d routes once it stayed valid, %+v", b.wire.routes(), s.Refusal)
+		}
+	})
+}
+
 // Invariant 15: a negative intent whose row is lost is not a lifted one.
 func TestLostIntentStaysInForce(t *testing.T) {
 	run(t, nil, func(t *testing.T, b *bench) {

@@ -137,8 +137,12 @@ func (r *Runner) invalid(err error) {
 		refusal.Problems = bad.Problems
 	}
 	r.mu.Lock()
-	r.st.refusal, r.st.lastError = refusal, err.Error()
+	again := r.st.refusedKey == err.Error()
+	r.st.refusal, r.st.lastError, r.st.refusedKey = refusal, err.Error(), err.Error()
 	r.mu.Unlock()
+	if again {
+		return // still the same: one incident, not one a second
+	}
 	r.log.Error("snapshot refused", "error", err)
 	if r.cfg.OnRefused != nil {
 		r.cfg.OnRefused(plan.Plan{Environment: r.cfg.Environment, At: refusal.At}, refusal.Report)
