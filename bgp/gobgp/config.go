@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/bgp"
+	"github.com/holdfast-bgp/holdfast/bgp/internal/layers"
 	"github.com/holdfast-bgp/holdfast/policy"
 )
 
@@ -32,6 +33,11 @@ type Config struct {
 	// per source and must not block. Without the session guard Advertised and
 	// Withdrawn mean: handed to an established session.
 	Events func(bgp.Event)
+	// StateDir is where the session guard keeps the Adj-RIB-Outs; empty keeps
+	// none. New ignores it, and what says so of Neighbor.
+	StateDir string
+
+	off layers.Off // switched off in tests
 }
 
 // Neighbor is a neighbor and its transport.
@@ -50,6 +56,11 @@ type Neighbor struct {
 	Keepalive       time.Duration // default a third of HoldTime
 	ConnectRetry    time.Duration // default 2 s
 	GracefulRestart GracefulRestart
+
+	// Of the session guard alone.
+	StrictRole  bool       // refuse a neighbor that sends no role (RFC 9234 section 4.2)
+	MaxPrefixes int        // end the session when the neighbor sends more; 0 is no limit
+	LinkLocal   netip.Addr // second IPv6 next hop (RFC 2545 section 3)
 }
 
 // GracefulRestart is RFC 4724 towards one neighbor.

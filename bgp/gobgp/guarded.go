@@ -1,0 +1,72 @@
+package gobgp
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+
+	"github.com/holdfast-bgp/holdfast/bgp/guard"
+	"github.com/holdfast-bgp/holdfast/policy"
+)
+
+// NewGuarded starts GoBGP behind the session guard: no neighbor ever talks to
+// GoBGP itself. Listen, the neighbors and their transports are the guard's;
+// GoBGP listens on a random port of the loopback address, with a TCP-MD5 key
+// that is made here and kept nowhere.
+func NewGuarded(cfg Config) (*guard.Guard, error) {
+	g, _, err := newGuarded(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("new speaker: %w", err)
+	}
+	return g, nil
+}
+
+func newGuarded(cfg Config) (*guard.Guard, *rib, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cfg.off.Check(); err != nil {
+		return nil, nil, err
+	}
+	legs := make([]guard.Neighbor, len(cfg.Neighbors))
+	for i, n := range cfg.Neighbors {
+		legs[i] = guardNeighbor(i, n)
+	}
+	key := rand.Text()
+	r, err := newRIB(cfg, legs, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := guard.New(guard.Config{
+		ASN: cfg.ASN, RouterID: cfg.RouterID, Listen: cfg.Listen, Neighbors: legs, Restarting: cfg.Restarting,
+		RIB: r, Engine: netip.AddrPortFrom(loopbackAt, r.port), Key: key, StateDir: cfg.StateDir,
+		Logger: cfg.Logger, Events: cfg.Events, Off: cfg.off,
+	})
+	if err != nil {
+		if stop := r.Close(); stop != nil {
+			cfg.Logger.Error("engine", "error", stop)
+		}
+		return nil, nil, err
+	}
+	return g, r, nil
+}
+
+// guardNeighbor gives a neighbor a loopback address of its own: GoBGP tells
+// neighbors apart by their address. 127/8 needs no setup on Linux.
+func guardNeighbor(index int, n Neighbor) guard.Neighbor {
+	at := index + 1
+	out := guard.Neighbor{
+		Neighbor: n.Neighbor, Loopback: netip.AddrFrom4([4]byte{127, byte(1 + at>>16), byte(at >> 8), byte(at)}),
+		Port: n.Port, LocalAddress: n.LocalAddress, MD5: n.MD5, Passive: n.Passive,
+		TTLSecurity: n.TTLSecurity, Multihop: n.Multihop, HoldTime: n.HoldTime, Keepalive: n.Keepalive,
+		ConnectRetry: n.ConnectRetry, StrictRole: n.StrictRole, MaxPrefixes: n.MaxPrefixes, LinkLocal: n.LinkLocal,
+	}
+	if n.GracefulRestart.Enabled {
+		out.RestartTime = n.GracefulRestart.RestartTime
+	}
+	if n.Kind == "" {
+		out.Kind = policy.EBGP
+	}
+	return out
+}

@@ -1,0 +1,351 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/bgp"
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
+)
+
+// deferral bounds how long neighbors wait outside for the engine to offer the
+// first table.
+const deferral = 10 * time.Second
+
+// Guard is a bgp.Speaker. Make one with New; its methods may be called from any
+// goroutine.
+type Guard struct {
+	cfg       Config
+	log       *slog.Logger
+	neighbors []*neighbor // sorted by name
+	byName    map[string]*neighbor
+	byAddress map[netip.Addr]*neighbor
+	policies  map[string]policy.Neighbor
+	listeners []net.Listener
+	port      uint16
+	group     sync.WaitGroup
+	ctx       context.Context
+	stop      context.CancelFunc
+	changed   atomic.Bool // since the Adj-RIB-Outs were kept
+
+	applying sync.Mutex // one change of the engine at a time; taken before mu
+
+	mu      sync.Mutex
+	seen    bgp.Order
+	started bool
+	closed  bool
+	targets map[string]*target
+	pending []netip.Prefix // sorted; changed and not settled with the engine yet
+	drift   map[string]bgp.Drift
+}
+
+var _ bgp.Speaker = (*Guard)(nil)
+
+// New opens the listeners. Nobody is let in before Start.
+func New(cfg Config) (*Guard, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("new guard: %w", err)
+	}
+	g := &Guard{
+		cfg: cfg, log: cfg.Logger,
+		byName: map[string]*neighbor{}, byAddress: map[netip.Addr]*neighbor{}, policies: map[string]policy.Neighbor{},
+		targets: map[string]*target{}, drift: map[string]bgp.Drift{},
+	}
+	g.ctx, g.stop = context.WithCancel(context.Background())
+	for _, c := range cfg.Neighbors {
+		n := newNeighbor(g, c)
+		g.neighbors = append(g.neighbors, n)
+		g.byName[n.Name], g.byAddress[n.Address], g.policies[n.Name] = n, n, n.Neighbor.Neighbor
+	}
+	slices.SortFunc(g.neighbors, func(a, b *neighbor) int { return strings.Compare(a.Name, b.Name) })
+	if err := g.listen(); err != nil {
+		g.stop()
+		g.closeListeners()
+		return nil, fmt.Errorf("new guard: %w", err)
+	}
+	return g, nil
+}
+
+// listen opens every listener; all share one port.
+func (g *Guard) listen() error {
+	for _, at := range g.cfg.Listen {
+		if at.Port() == 0 && g.port != 0 {
+			at = netip.AddrPortFrom(at.Addr(), g.port)
+		}
+		l, err := listen(g.ctx, at, g.cfg.Neighbors)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w", at, err)
+		}
+		g.listeners = append(g.listeners, l)
+		g.port = l.Addr().(*net.TCPAddr).AddrPort().Port()
+	}
+	return nil
+}
+
+func (g *Guard) closeListeners() {
+	for _, l := range g.listeners {
+		l.Close()
+	}
+}
+
+// Port is the TCP port that is listened on, 0 for none.
+func (g *Guard) Port() uint16 { return g.port }
+
+func (g *Guard) order() bgp.Order {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.seen
+}
+
+// Apply implements bgp.Speaker. It refuses before it changes anything. What is
+// new goes into the engine first; then every neighbor gets its Target at once
+// and what the Target dropped leaves; then the engine forgets that too. When
+// the context ends or the engine refuses in between, the wire is still as it
+// was, and the next Apply goes on.
+func (g *Guard) Apply(ctx context.Context, t snapshots.Target) error {
+	g.applying.Lock()
+	defer g.applying.Unlock()
+	next, err := g.prepare(t)
+	if err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	add, remove := g.difference(next)
+	if err := g.cfg.RIB.Change(ctx, add, nil); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	g.swap(t, next)
+	if err := g.cfg.RIB.Change(ctx, nil, remove); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	g.mu.Lock()
+	g.pending = nil
+	g.mu.Unlock()
+	return nil
+}
+
+// prepare decides, and compiles the Target of every neighbor that is named.
+func (g *Guard) prepare(t snapshots.Target) (map[string]*target, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil, bgp.ErrClosed
+	}
+	if err := bgp.Check(t, g.policies, g.seen); err != nil {
+		return nil, err
+	}
+	next := make(map[string]*target, len(t.Neighbors))
+	for name, nt := range t.Neighbors {
+		c, err := compile(&g.byName[name].Neighbor, bgp.OrderOf(t), nt.Routes)
+		if err != nil {
+			return nil, fmt.Errorf("neighbor %q: %w", name, err)
+		}
+		next[name] = c
+	}
+	return next, nil
+}
+
+// difference is what the engine has to add and to remove: it holds the union of
+// all neighbors' routes. The wire does not depend on what is recorded here.
+func (g *Guard) difference(next map[string]*target) (add, remove []netip.Prefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	touched := g.pending
+	for name, after := range next {
+		before := g.targets[name]
+		changed(before, after, func(p netip.Prefix) { touched = append(touched, p) })
+	}
+	slices.SortFunc(touched, netip.Prefix.Compare)
+	touched = slices.Compact(touched)
+	g.pending = touched
+	cursors := make([][]snapshots.TargetRoute, 0, len(g.neighbors))
+	for _, n := range g.neighbors {
+		t := g.targets[n.Name]
+		if replaced, named := next[n.Name]; named {
+			t = replaced
+		}
+		if t != nil {
+			cursors = append(cursors, t.routes)
+		}
+	}
+	for _, p := range touched {
+		wanted := false
+		for i := range cursors {
+			cursors[i] = seek(cursors[i], p)
+			if len(cursors[i]) > 0 && cursors[i][0].Prefix == p {
+				wanted = true
+				break
+			}
+		}
+		if wanted {
+			add = append(add, p)
+		} else {
+			remove = append(remove, p)
+		}
+	}
+	return add, remove
+}
+
+// seek skips the routes before p, galloping: a lone change among a million
+// routes and a change of all of them both cost little.
+func seek(routes []snapshots.TargetRoute, p netip.Prefix) []snapshots.TargetRoute {
+	step := 1
+	for step < len(routes) && routes[step].Prefix.Compare(p) < 0 {
+		step *= 2
+	}
+	from, to := step/2, min(step+1, len(routes))
+	if from > to {
+		from = to
+	}
+	i, _ := slices.BinarySearchFunc(routes[from:to], p, func(r snapshots.TargetRoute, p netip.Prefix) int { return r.Prefix.Compare(p) })
+	return routes[from+i:]
+}
+
+// swap gives the neighbors their Targets.
+func (g *Guard) swap(t snapshots.Target, next map[string]*target) {
+	g.mu.Lock()
+	g.seen = bgp.OrderOf(t)
+	for name, c := range next {
+		g.targets[name] = c
+	}
+	g.mu.Unlock()
+	for name, c := range next {
+		n := g.byName[name]
+		n.table.mu.Lock()
+		n.table.swap(c)
+		n.table.mu.Unlock()
+		n.wake()
+	}
+}
+
+// Start opens the engine's sessions, and lets neighbors connect when the engine
+// has offered what it holds: End-of-RIB must not go out before the table.
+func (g *Guard) Start(ctx context.Context) error {
+	g.mu.Lock()
+	switch {
+	case g.closed:
+		g.mu.Unlock()
+		return fmt.Errorf("start: %w", bgp.ErrClosed)
+	case g.started:
+		g.mu.Unlock()
+		return errors.New("start: started before")
+	}
+	g.started = true
+	g.mu.Unlock()
+	if err := g.cfg.RIB.Start(ctx); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	for _, n := range g.neighbors {
+		g.group.Go(func() { n.leg.run(g.ctx) })
+		g.group.Go(func() {
+			select {
+			case <-n.leg.synced:
+			case <-time.After(deferral):
+				n.log.Warn("the routing engine has not offered its table in time")
+			case <-g.ctx.Done():
+				return
+			}
+			n.admit(g.ctx)
+		})
+	}
+	for _, l := range g.listeners {
+		g.group.Go(func() { g.serve(l) })
+	}
+	g.group.Go(g.tend)
+	return nil
+}
+
+// serve accepts connections until the listener is closed.
+func (g *Guard) serve(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if g.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			sleep(g.ctx, 100*time.Millisecond) // out of descriptors, for one
+			continue
+		}
+		n := g.byAddress[conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().WithZone("")]
+		if n == nil {
+			conn.Close()
+			continue
+		}
+		g.group.Go(func() { n.accept(g.ctx, conn) })
+	}
+}
+
+// Neighbors implements bgp.Speaker.
+func (g *Guard) Neighbors(context.Context) ([]bgp.NeighborStatus, error) {
+	out := make([]bgp.NeighborStatus, len(g.neighbors))
+	for i, n := range g.neighbors {
+		out[i] = n.report(time.Now())
+	}
+	return out, nil
+}
+
+func (n *neighbor) report(now time.Time) bgp.NeighborStatus {
+	n.mu.Lock()
+	s := n.status
+	n.mu.Unlock()
+	st := bgp.NeighborStatus{
+		Neighbor: n.Neighbor.Neighbor, State: s.state, Since: s.since, LastError: s.lastError,
+		RemoteRole: s.role, RouterID: s.routerID,
+		Advertised: map[addressing.Family]int{}, Target: map[addressing.Family]int{},
+	}
+	if s.state == bgp.Established {
+		st.Uptime = now.Sub(s.since)
+	}
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	for _, f := range n.Families {
+		st.Advertised[f], st.Target[f] = n.table.out.family(f), 0
+		if n.table.target != nil {
+			st.Target[f] = n.table.target.count.family(f)
+		}
+	}
+	return st
+}
+
+// Routes implements bgp.Speaker: the Adj-RIB-Out as it left.
+func (g *Guard) Routes(_ context.Context, name string) ([]snapshots.TargetRoute, error) {
+	n := g.byName[name]
+	if n == nil {
+		return nil, fmt.Errorf("routes: neighbor %q: %w", name, bgp.ErrUnknownNeighbor)
+	}
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	return n.table.routes(), nil
+}
+
+// Close ends every session without NOTIFICATION, so that the neighbors keep the
+// routes (RFC 4724), and only then stops the engine.
+func (g *Guard) Close() error {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return nil
+	}
+	g.closed = true
+	g.mu.Unlock()
+	g.stop()
+	g.closeListeners()
+	g.applying.Lock() // a running Apply ends at the next chunk
+	defer g.applying.Unlock()
+	g.group.Wait()
+	if err := g.cfg.RIB.Close(); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}
