@@ -31,6 +31,7 @@ func Lower(t *tree.Tree, in device.Input) *device.Config {
 	for _, ls := range t.Root.Get("logical-systems").Active() {
 		b.router(ls, ls.Word)
 	}
+	b.unusedGuards()
 	b.statements()
 	b.cfg.SortDiagnostics()
 	return b.cfg
@@ -46,10 +47,16 @@ func (b *builder) problems() {
 }
 
 var (
-	setLine   = regexp.MustCompile(`(?m)^(?:set|delete|deactivate)\s+(?:groups \S+ |logical-systems \S+ |routing-instances \S+ )?(policy-options|routing-options|routing-instances|protocols (?:bgp (?:group|export|import)|ospf area|mpls|isis interface|lldp interface)|interfaces \S+ unit|version \S*\d+\.\d+[A-Z]|system (?:host-name|root-authentication))\b`)
-	braceLine = regexp.MustCompile(`(?m)^\s*(?:inactive: |replace: |protect: )?(?:policy-options|routing-options|routing-instances|logical-systems|policy-statement\s+\S+)\s*\{`)
+	setLine = regexp.MustCompile(`(?m)^(?:set|delete|deactivate)\s+(?:groups \S+ |logical-systems \S+ |routing-instances \S+ )?(?:` +
+		`policy-options|routing-options|routing-instances|version \S*\d+\.\d+[A-Z]|apply-groups|chassis|forwarding-options|` +
+		`protocols (?:bgp (?:group|export|import)|ospf area|mpls|isis interface|lldp interface)|` +
+		`interfaces \S+ (?:unit|gigether-options|vlan-tagging)|firewall (?:family|filter)|security (?:zones|policies|nat)|` +
+		`system (?:host-name|root-authentication|services|login))\b`)
+	braceLine = regexp.MustCompile(`(?m)^\s*(?:inactive: |replace: |protect: )?(?:policy-options|routing-options|routing-instances|logical-systems|policy-statement\s+\S+)[^;\n]*\{`)
 	bgpBlock  = regexp.MustCompile(`(?m)^\s*protocols\s*\{\s*\n(?:.*\n)*?\s*bgp\s*\{`)
-	vyos      = regexp.MustCompile(`(?m)^\s*(?:bgp \d+ \{|vyos-config-version|config-management \{)|vyatta-config-version|^set protocols bgp \d+ `)
+	topBlock  = regexp.MustCompile(`(?m)^(?:version \S+;|(?:system|interfaces|protocols|firewall|chassis|groups|security|vlans|snmp)\s*\{)`)
+	semicolon = regexp.MustCompile(`(?m)^\s+[\w-]+[^;{}#]*;\s*(?:##.*)?$`)
+	vyos      = regexp.MustCompile(`(?m)^\s*(?:bgp \d+ \{|vyos-config-version|config-management \{)|vyatta-config-version|^set (?:protocols bgp \d+|interfaces (?:ethernet|loopback|dummy|bonding) |policy (?:route-map|prefix-list))`)
 )
 
 // Recognise reports whether the text looks like a Junos configuration.
@@ -58,8 +65,9 @@ func Recognise(_ string, data []byte) bool {
 	if vyos.Match(head) {
 		return false
 	}
-	return setLine.Match(head) || braceLine.Match(head) || bgpBlock.Match(head) ||
-		bytes.Contains(head, []byte("RANCID-CONTENT-TYPE: juniper"))
+	// SR-OS has blocks of the same names and no semicolons.
+	blocks := braceLine.Match(head) || bgpBlock.Match(head) || topBlock.Match(head)
+	return setLine.Match(head) || blocks && semicolon.Match(head) || bytes.Contains(head, []byte("RANCID-CONTENT-TYPE: juniper"))
 }
 
 type builder struct {
@@ -85,4 +93,21 @@ func (b *builder) router(root *tree.Node, name string) {
 		s.instance(ri, ri.Word)
 	}
 	s.sweep()
+}
+
+// guardName is how operators call what keeps routes in.
+var guardName = regexp.MustCompile(`(?i)no-?export|bogon|martian|leak|reject|deny|learned|(?:peer|transit|provider)[-_]?(?:tag|route)`)
+
+// unusedGuards reports lists that are called like a guard and guard nothing
+// (RL305). Prefix lists are left out: firewall filters use them too.
+func (b *builder) unusedGuards() {
+	for _, s := range b.cfg.Sets {
+		if s.Used > 0 || s.Kind == device.PrefixSetKind || s.Kind == device.ConditionKind || !guardName.MatchString(s.Name) {
+			continue
+		}
+		b.report(device.Diagnostic{
+			At: s.At, Rule: "RL305", Severity: device.Warning, Set: s.Name,
+			Message: string(s.Kind) + " " + s.Name + " is named like a guard and no policy uses it", Fix: "use it in the export policies or remove it",
+		})
+	}
 }

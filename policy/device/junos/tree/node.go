@@ -159,8 +159,12 @@ func join(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
+// quote puts quotes around a word that would not be read as one word, or as an
+// operator.
 func quote(w string) string {
-	if w == "" || strings.ContainsAny(w, " \t;{}[]\"#\\") && !(strings.HasPrefix(w, "<") && strings.HasSuffix(w, ">")) {
+	wildcard := strings.HasPrefix(w, "<") && strings.HasSuffix(w, ">") && !strings.ContainsAny(w, " \t;{}\"#\\")
+	odd := strings.ContainsFunc(w, func(c rune) bool { return c <= ' ' || strings.ContainsRune(`;{}[]"#\`, c) })
+	if w == "" || operators[w] || strings.HasPrefix(w, "/*") || odd && !wildcard {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(w) + `"`
 	}
 	return w

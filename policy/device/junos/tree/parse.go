@@ -194,6 +194,7 @@ func (p *parser) move(c *Command) bool {
 // brackets around are joined to one word.
 func (p *parser) words(inLine bool) (words []string, list []string) {
 	inList := false
+	var glue []bool // for each word: it is an operator
 	s := p.s
 	for {
 		s.list = inList
@@ -202,16 +203,16 @@ func (p *parser) words(inLine bool) (words []string, list []string) {
 		switch t.kind {
 		case end:
 			s.list = false
-			return expressions(words), list
+			return expressions(words, glue), list
 		case open, closing:
 			*s = before
 			s.list = false
-			return expressions(words), list
+			return expressions(words, glue), list
 		case semicolon:
 			if !inLine {
 				*s = before
 				s.list = false
-				return expressions(words), list
+				return expressions(words, glue), list
 			}
 		case listOpen:
 			inList = true
@@ -237,28 +238,29 @@ func (p *parser) words(inLine bool) (words []string, list []string) {
 				// statement of ours is written so.
 				p.t.problem(t.pos, fmt.Sprintf("%q behind a list in brackets", t.text))
 			default:
-				words = append(words, t.text)
+				words, glue = append(words, t.text), append(glue, operators[t.text] && !t.quoted)
 			}
 		}
 	}
 }
 
+// operators of policy expressions.
+var operators = map[string]bool{"&&": true, "||": true, "!": true}
+
 // expressions joins "A && B" to one word.
-func expressions(words []string) []string {
-	if !slices.ContainsFunc(words, func(w string) bool { return w == "&&" || w == "||" || w == "!" }) {
+func expressions(words []string, operator []bool) []string {
+	if !slices.Contains(operator, true) {
 		return words
 	}
 	var out []string
-	glue := false
-	for _, w := range words {
-		operator := w == "&&" || w == "||" || w == "!"
-		switch {
-		case (glue || w == "&&" || w == "||") && len(out) > 0:
+	open := false // the word before wants another one
+	for i, w := range words {
+		if len(out) > 0 && (open || operator[i] && w != "!") {
 			out[len(out)-1] += " " + w
-		default:
+		} else {
 			out = append(out, w)
 		}
-		glue = operator
+		open = operator[i]
 	}
 	return out
 }

@@ -3,7 +3,6 @@ package tree
 import (
 	"bytes"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
 )
@@ -126,6 +125,7 @@ func (s *scanner) token(inLine bool) token {
 	default:
 		t.text = s.plain(inLine)
 	}
+	t.text = strings.ToValidUTF8(t.text, "\uFFFD")
 	return t
 }
 
@@ -226,9 +226,5 @@ func (s *scanner) plain(inLine bool) string {
 	if s.at == from && s.at < len(s.data) && s.data[s.at] != '\n' && s.data[s.at] != ';' {
 		s.at++ // always move on
 	}
-	text := s.data[from:s.at]
-	if !utf8.Valid(text) {
-		return strings.ToValidUTF8(string(text), "\uFFFD")
-	}
-	return string(text)
+	return string(s.data[from:s.at])
 }
