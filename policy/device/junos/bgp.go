@@ -35,6 +35,7 @@ func (l levels) value(words ...string) *tree.Node { return l.at(words...).Value(
 type instance struct {
 	*scope
 	name  string
+	table string // in front of the names of its tables
 	bgp   *tree.Node
 	asn   uint32
 	loops bool // the own ASN is let through
@@ -45,6 +46,8 @@ func (s *scope) instance(root *tree.Node, name string) {
 	i := &instance{scope: s, name: s.qualified(name), bgp: root.Get("protocols", "bgp"), confs: map[uint32]bool{}}
 	if name == "" {
 		i.name = s.name
+	} else {
+		i.table = name + "."
 	}
 	i.numbers(s.root.Get("routing-options"))
 	if name != "" {

@@ -299,19 +299,33 @@ func (r *reading) nextHop(n *tree.Node) device.Expr {
 	})
 }
 
-// rib: unicast routes of the router itself are in inet.0 and inet6.0.
+// rib: unicast routes of the router itself are in inet.0 and inet6.0. With BGP
+// in routing instances, and for other tables, the sessions say which table
+// their routes are in.
 func (r *reading) rib(n *tree.Node) device.Expr {
 	return r.each(n, func(k *tree.Node) device.Expr {
 		at := device.At{Pos: k.Pos}
-		switch k.Word {
-		case "inet.0":
-			return &device.FamilyMatch{At: at, Family: device.IPv4}
-		case "inet6.0":
-			return &device.FamilyMatch{At: at, Family: device.IPv6}
+		if !r.instances() {
+			switch k.Word {
+			case "inet.0":
+				return &device.FamilyMatch{At: at, Family: device.IPv4}
+			case "inet6.0":
+				return &device.FamilyMatch{At: at, Family: device.IPv6}
+			}
 		}
-		k.Cover(device.Partly, "which table a route is in is known for inet.0 and inet6.0 only")
+		r.tables = true
 		return &device.NameMatch{At: at, Field: device.RIB, Names: []string{k.Word}}
 	})
+}
+
+// instances reports whether BGP runs in routing instances too.
+func (s *scope) instances() bool {
+	for _, ri := range s.root.Get("routing-instances").Active() {
+		if ri.Get("protocols", "bgp") != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *reading) instance(n *tree.Node) device.Expr {

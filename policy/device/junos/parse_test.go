@@ -177,7 +177,7 @@ func TestConditions(t *testing.T) {
 		{`from family inet;`, peerRoute(), yes},
 		{`from { family inet; family inet6; }`, peerRoute(), no},
 		{`from rib inet6.0;`, peerRoute(), no},
-		{`from rib inet.2;`, peerRoute(), unknown},
+		{`from rib inet.2;`, peerRoute(), no},
 		{`from instance blue;`, peerRoute(), unknown},
 		{`from interface ge-0/0/0.0;`, peerRoute(from(device.Direct), prefix("203.0.113.0/30")), yes},
 		{`from interface ge-0/0/0.0;`, peerRoute(from(device.Direct)), no},
@@ -506,6 +506,23 @@ func TestDiagnostics(t *testing.T) {
 	}
 }
 
+// A policy that asks for a table is answered per session: the instance of the
+// session names its tables.
+func TestTables(t *testing.T) {
+	cfg := parse(`routing-options { autonomous-system 64496; }
+policy-options { policy-statement P { term a { from rib blue.inet.0; then accept; } term b { to rib inet.0; then accept; } then reject; }
+    policy-statement Q { from rib inet.0; then reject; } }
+protocols { bgp { group g { peer-as 64511; export Q; neighbor 192.0.2.1; } group h { peer-as 64511; export P; neighbor 192.0.2.2; } } }
+routing-instances { blue { protocols { bgp { group b { peer-as 64512; export Q; neighbor 192.0.2.3; } group c { peer-as 64512; export P; neighbor 192.0.2.4; } } } } }`)
+	for neighbor, want := range map[string]device.Verdict{
+		"192.0.2.1": device.Reject, "192.0.2.2": device.Accept, "192.0.2.3": device.Accept, "192.0.2.4": device.Accept,
+	} {
+		if got := exportTo(t, cfg, neighbor, peerRoute()); got.Verdict != want {
+			t.Errorf("%s: %s, want %s: %+v", neighbor, got.Verdict, want, got.Trace)
+		}
+	}
+}
+
 // What a router would not load is never called safe.
 func TestBrokenFiles(t *testing.T) {
 	templated := parse(strings.Replace(fmt.Sprintf(world, "then reject;"), "peer-as 64511", "peer-as {{ asn }}", 1))
@@ -533,7 +550,7 @@ gibberish { x; }
 		got[words[len(words)-1]+"@"+fmt.Sprint(s.Pos.Line)] = fmt.Sprintf("%s %v", s.State, s.Policy)
 	}
 	for key, want := range map[string]string{
-		"x@1": "known and ignored false", "bgp@3": "fully true", "inet.2@3": "partly true", "C@3": "known and not modelled true", "on@3": "unknown true",
+		"x@1": "known and ignored false", "bgp@3": "fully true", "inet.2@3": "fully true", "C@3": "known and not modelled true", "on@3": "unknown true",
 		"3@3": "known and ignored true", "accept@3": "fully true", "per-packet@3": "known and ignored true", "5@4": "known and ignored false",
 		"1@6": "fully true", "90@6": "known and ignored false", "vpn-apply-export@6": "known and not modelled true", "nonsense@6": "unknown true", "x@7": "unknown false",
 	} {

@@ -13,7 +13,7 @@ import (
 func (i *instance) pipelines(s *device.Session, l levels) {
 	exp, imp := l.at("export"), l.at("import")
 	s.Facts.NoExportPolicy, s.Facts.NoImportPolicy = exp == nil, imp == nil
-	s.Export = device.Pipeline{At: s.At, Steps: []device.Step{before(s, l), i.exportStep(s, l, exp), after(s, l)}}
+	s.Export = device.Pipeline{At: s.At, Steps: []device.Step{i.before(s, l), i.exportStep(s, l, exp), after(s, l)}}
 	s.Import = device.Pipeline{At: s.At, Steps: []device.Step{i.received(s, l), i.importStep(s, l, imp)}}
 	if i.b.cfg.Broken {
 		why := "Junos does not load this file"
@@ -102,8 +102,8 @@ func (i *instance) policyStep(s *device.Session, l levels, n *tree.Node, word st
 }
 
 // before is what holds a route back before the export policies look at it.
-func before(s *device.Session, l levels) device.Step {
-	var terms []*device.Term
+func (i *instance) before(s *device.Session, l levels) device.Step {
+	terms := i.inTable()
 	reject := func(name string, x device.Expr) {
 		terms = append(terms, &device.Term{Name: name, Match: x, Then: device.Disposition{Flow: device.RejectRoute}})
 	}
@@ -176,10 +176,31 @@ func (i *instance) received(s *device.Session, l levels) device.Step {
 	if i.loops || l.says("loops") || l.at("family") != nil && strings.Contains(text(l.at("family")), " loops ") || l.value("local-as").Value("loops") != nil {
 		loop.Then = device.Disposition{Flow: device.DecideMaybe, Text: "loops: the own ASN is let through some times"}
 	}
-	return device.ProtocolBehaviour("Junos before import", loop, &device.Term{
+	terms := []*device.Term{loop, {
 		Name: "LOCAL_PREF", Match: device.Always("every received route"),
 		Actions: []device.Action{&device.SetScalar{Field: device.LocalPref, Op: device.AssignIfAbsent, Value: defaultLocalPref}},
-	})
+	}}
+	if !strings.Contains(text(l.at("family")), " rib-group ") {
+		terms = append(terms, i.inTable()...)
+	}
+	return device.ProtocolBehaviour("Junos before import", terms...)
+}
+
+// inTable says which table the unicast routes of a session are in, when some
+// policy asks for it. A rib-group may put received routes into others too.
+func (i *instance) inTable() []*device.Term {
+	if !i.tables {
+		return nil
+	}
+	var terms []*device.Term
+	for _, f := range []device.Family{device.IPv4, device.IPv6} {
+		table := map[device.Family]string{device.IPv4: "inet.0", device.IPv6: "inet6.0"}[f]
+		terms = append(terms, &device.Term{
+			Name: "table", Match: &device.FamilyMatch{Family: f},
+			Actions: []device.Action{&device.SetName{Field: device.RIB, Name: i.table + table}},
+		})
+	}
+	return terms
 }
 
 // text is every active word below n, for a look at rare settings.

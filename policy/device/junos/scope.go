@@ -25,6 +25,7 @@ type scope struct {
 	conditions  map[string]*device.Set
 	interfaces  map[string]*device.PrefixSet
 	reported    map[string]bool
+	tables      bool // a policy asks for the table of a route
 }
 
 func (s *scope) report(d device.Diagnostic) { s.b.report(d) }
