@@ -36,6 +36,7 @@ type PrependAS struct {
 	Last   bool     // the path's own first ASN instead of ASNs; nothing on an empty path
 	Own    bool     // the session's local ASN instead of ASNs
 	Repeat int      // 0 counts as 1
+	Behind bool     // behind the ASNs that policies of the same pipeline put in front (Junos export)
 }
 
 // EditASPath removes ASNs from the path: all of it, the private ones, or those

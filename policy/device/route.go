@@ -201,6 +201,7 @@ type Route struct {
 	RPKI        RPKI
 	Names       map[NameField]string // RIB, instance, interface it is known by
 	Unknown     Fields               // attributes an unknown action may have changed
+	Front       int                  // ASNs that the pipeline has put in front of ASPath so far
 }
 
 // Family is the family of the route's prefix.

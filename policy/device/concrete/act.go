@@ -82,7 +82,12 @@ func (e *evaluator) prepend(a *device.PrependAS, r *device.Route) {
 	for range max(a.Repeat, 1) {
 		front = append(front, asns...)
 	}
-	r.ASPath = append(front, r.ASPath...)
+	if a.Behind {
+		at := min(r.Front, len(r.ASPath))
+		r.ASPath = slices.Insert(slices.Clone(r.ASPath), at, front...)
+		return
+	}
+	r.ASPath, r.Front = append(front, r.ASPath...), r.Front+len(front)
 }
 
 // privateASNs are those of RFC 6996.
@@ -90,7 +95,7 @@ var privateASNs = aspath.Set{{Lo: 64512, Hi: 65534}, {Lo: 4200000000, Hi: 429496
 
 func editASPath(a *device.EditASPath, r *device.Route) {
 	if a.Clear {
-		r.ASPath = nil
+		r.ASPath, r.Front = nil, 0
 		r.Unknown &^= device.FieldSet(device.ASPathField)
 		return
 	}

@@ -60,6 +60,7 @@ func Pipeline(s *device.Session, p *device.Pipeline, r device.Route) Result {
 	if len(p.Steps) == 0 {
 		return Result{Verdict: device.Reject, Route: r, Trace: []Event{{Pos: p.Pos, What: "no step: nothing is accepted"}}}
 	}
+	r.Front = 0
 	e := &evaluator{session: s}
 	outs := []outcome{{verdict: device.Accept, route: r}}
 	for i := range p.Steps {

@@ -160,8 +160,9 @@ func after(s *device.Session, l levels) device.Step {
 			change("replace the neighbor's ASN", &device.UnknownAction{Text: "as-override", Changes: path})
 		}
 		if !s.Facts.RSClient {
-			// RFC 4271 section 5.1.2.
-			change("local ASN in front", &device.PrependAS{Own: true, Repeat: 1})
+			// RFC 4271 section 5.1.2. The router puts what policies prepend in
+			// front of its own ASN (JUNOS-EXP-N1 of the oracle).
+			change("local ASN", &device.PrependAS{Own: true, Repeat: 1, Behind: true})
 		}
 		// RFC 4271 section 5.1.5.
 		change("LOCAL_PREF", &device.SetScalar{Field: device.LocalPref, Op: device.Remove})
