@@ -97,14 +97,28 @@ func (l *guardLab) inject(t testing.TB, p netip.Prefix, path []uint32, marks ...
 	for _, m := range marks {
 		large.Communities = append(large.Communities, &api.LargeCommunity{GlobalAdmin: m.Global, LocalData1: m.Local1, LocalData2: m.Local2})
 	}
+	attrs := []*anypb.Any{
+		pack(&api.OriginAttribute{}), pack(&api.AsPathAttribute{Segments: segments(path)}), pack(&api.NextHopAttribute{NextHop: nextHop}),
+	}
+	if len(marks) > 0 {
+		attrs = append(attrs, pack(large))
+	}
+	l.addPath(t, p, attrs)
+}
+
+func (l *guardLab) addPath(t testing.TB, p netip.Prefix, attrs []*anypb.Any) {
+	t.Helper()
 	_, err := l.rib.server.AddPath(t.Context(), &api.AddPathRequest{Path: &api.Path{
 		Family: apiFamily(addressing.FamilyOf(p)),
 		Nlri:   pack(&api.IPAddressPrefix{Prefix: p.Addr().String(), PrefixLen: uint32(p.Bits())}),
-		Pattrs: []*anypb.Any{
-			pack(&api.OriginAttribute{}), pack(&api.AsPathAttribute{Segments: segments(path)}), pack(&api.NextHopAttribute{NextHop: nextHop}), pack(large),
-		},
+		Pattrs: attrs,
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// deleteBehind takes a path out of GoBGP without telling anybody.
+func (r *rib) deleteBehind(t testing.TB, p netip.Prefix) error {
+	return r.server.DeletePath(t.Context(), &api.DeletePathRequest{Path: r.path(p)})
 }

@@ -42,7 +42,7 @@ func targetFor(cfg Config, generation uint64, wants []speakertest.Want) snapshot
 	return t
 }
 
-func applyAndStart(t testing.TB, s *Speaker, target snapshots.Target) {
+func applyAndStart(t testing.TB, s bgp.Speaker, target snapshots.Target) {
 	t.Helper()
 	if err := s.Apply(t.Context(), target); err != nil {
 		t.Fatal(err)

@@ -51,7 +51,9 @@ func (l *leg) run(ctx context.Context) {
 			return
 		}
 		if errors.Is(err, errEngine) {
-			l.neighbor.alarm(err)
+			// An engine that says the same nonsense in every table closes the
+			// session once, not for ever.
+			l.neighbor.alarm(err, l.waiting == 0)
 		}
 		if text := err.Error(); text != last {
 			l.neighbor.log.Debug("engine leg", "error", err)

@@ -57,7 +57,8 @@ type connection struct {
 	net.Conn
 	inbound bool
 	phase   wire.Phase
-	lost    bool // a collision: somebody else closes it
+	lost    bool   // a collision: somebody else closes it
+	why     string // it was closed on purpose
 }
 
 func newNeighbor(g *Guard, n Neighbor) *neighbor {
@@ -205,16 +206,18 @@ func (n *neighbor) show() {
 	}
 }
 
-// alarm closes the session without NOTIFICATION: the neighbor keeps the routes.
-func (n *neighbor) alarm(err error) {
+// alarm tells that our own side is broken, and closes the session without
+// NOTIFICATION: the neighbor keeps the routes.
+func (n *neighbor) alarm(err error, hangUp bool) {
 	n.count.alarms.Add(1)
-	n.log.Error("alarm: session closed without notification", "error", err)
+	n.log.Error("alarm: our own side is broken", "error", err, "session_closed", hangUp)
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.status.lastError = err.Error()
-	if n.up != nil {
+	if n.up != nil && hangUp {
+		n.up.why = err.Error()
 		n.up.Close()
 	}
-	n.mu.Unlock()
 }
 
 // enter registers a connection in OpenSent. A connection that the same end

@@ -197,7 +197,7 @@ func (n *neighbor) session(ctx context.Context, c *connection, r *wire.Reader, t
 	n.wake()
 	err := n.read(c, r, t)
 	n.mu.Lock()
-	lost := c.lost
+	lost, onPurpose := c.lost, c.why
 	n.mu.Unlock()
 	if refusal := answer(err); refusal != nil && !lost && ctx.Err() == nil {
 		stop()
@@ -215,8 +215,11 @@ func (n *neighbor) session(ctx context.Context, c *connection, r *wire.Reader, t
 	if err != nil && ctx.Err() == nil {
 		why = err.Error()
 	}
-	if lost {
+	switch {
+	case lost:
 		why = "the neighbor restarted"
+	case onPurpose != "":
+		why = onPurpose
 	}
 	n.emit(bgp.Event{Kind: bgp.SessionDown, Why: why})
 	n.log.Info("session down", "why", why)
@@ -293,7 +296,7 @@ func (n *neighbor) flush(c *connection, t terms, buf []byte) ([]byte, bool, erro
 	}
 	n.table.mu.Unlock()
 	if err != nil {
-		n.alarm(err)
+		n.alarm(err, true)
 		return buf, false, err
 	}
 	if err := n.put(c, t, buf); err != nil {

@@ -267,7 +267,11 @@ func (t *table) fillDump(g *groups) {
 		end = min(i+bulk, len(t.target.routes))
 		for ; i < end; i++ {
 			p := t.target.routes[i].Prefix
-			t.settle(p, t.target.sets[i], t.dump.force.Has(wire.FamilyOf(addressing.FamilyOf(p))), g)
+			want := t.target.sets[i]
+			if t.learned != nil {
+				want = t.learned[p]
+			}
+			t.settle(p, want, t.dump.force.Has(wire.FamilyOf(addressing.FamilyOf(p))), g)
 		}
 	}
 	if t.target != nil && end < len(t.target.routes) {

@@ -66,6 +66,18 @@ func (g *Guard) Drift(name string) bgp.Drift {
 	return g.drift[name]
 }
 
+// Missing are the prefixes of a neighbor's Target that the engine does not offer
+// at this moment, sorted. They are on the wire still if they were before.
+func (g *Guard) Missing(name string) []netip.Prefix {
+	n := g.byName[name]
+	if n == nil {
+		return nil
+	}
+	n.table.mu.Lock()
+	defer n.table.mu.Unlock()
+	return n.table.retry()
+}
+
 // compare looks at one neighbor, and makes its session try again what is not on
 // the wire as it should be.
 func (g *Guard) compare(n *neighbor) bgp.Drift {
