@@ -114,6 +114,23 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// Emptied while nothing was advertised: no route is lost, and still every
+// prefix is.
+func TestPreflightLostDatabaseWithoutRoutes(t *testing.T) {
+	st := synthetic.State(3, 20)
+	withdraw(20)(&st)
+	from := mustBuild(t, st, synthetic.Network(1))
+	bare := addressing.State{Accounts: st.Accounts, Services: st.Services}
+	p := plan.Diff(from, mustBuild(t, bare, synthetic.Network(1)))
+	if r := plan.Preflight(t.Context(), p, nil, &gate{verdict: policy.Allow}); r.Verdict != policy.Refuse || !r.Has(plan.RuleLostDatabase) {
+		t.Errorf("got %+v", r)
+	}
+	p.Admitted = []string{"an admitted deletion"}
+	if r := plan.Preflight(t.Context(), p, nil, &gate{verdict: policy.Allow}); r.Verdict != policy.Allow {
+		t.Errorf("admitted: %+v", r)
+	}
+}
+
 func TestPreflightWithoutGateHolds(t *testing.T) {
 	st := synthetic.State(2, 10)
 	from := mustBuild(t, st, synthetic.Network(1))

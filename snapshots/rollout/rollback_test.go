@@ -3,6 +3,8 @@ package rollout_test
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -260,6 +262,64 @@ func TestPin(t *testing.T) {
 		b.settle()
 		if b.wire.routes() != 199 {
 			t.Errorf("%d routes after unpinning", b.wire.routes())
+		}
+	})
+}
+
+// A change that was held when everything was put back explains nothing later.
+func TestRollbackForgetsWhatWasHeld(t *testing.T) {
+	gate := gateFunc(func(p plan.Plan) (policy.Verdict, error) {
+		if len(p.Losses()) > 0 {
+			return policy.Hold, nil
+		}
+		return policy.Allow, nil
+	})
+	run(t, func(c *rollout.Config) { c.Gate = gate }, func(t *testing.T, b *bench) {
+		b.admit(person, 1)
+		b.settle()
+		if _, err := b.Rollback(t.Context(), back(b.Status().Generation, true)); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		if s := b.Status(); s.Refusal != nil || !b.intent.st.BGPPrefixes[1].Advertised {
+			t.Fatalf("still held: %+v", s.Refusal)
+		}
+		b.intent.set(func(st *addressing.State) { st.BGPPrefixes[1].Advertised = false })
+		b.Kick()
+		b.settle()
+		if s := b.Status(); s.Refusal == nil || !s.Refusal.Report.Has(plan.RuleUnexplained) {
+			t.Errorf("a loss behind the daemon's back is explained by what was held before: %+v", s.Refusal)
+		}
+	})
+}
+
+// A generation that is on the wire but could not be marked good is said to be
+// degraded, and marked as soon as it can be.
+func TestMarkingGoodIsTriedAgain(t *testing.T) {
+	run(t, nil, func(t *testing.T, b *bench) {
+		var blocked []string
+		for _, copy := range []string{"a", "b"} {
+			path := filepath.Join(b.root, copy, "good.note")
+			if err := errors.Join(os.Remove(path), os.MkdirAll(filepath.Join(path, "x"), 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			blocked = append(blocked, path)
+		}
+		b.admit(person, 1)
+		b.settle()
+		if s := b.Status(); b.wire.routes() != 199 || s.Degraded == "" {
+			t.Fatalf("%d routes, degraded %q", b.wire.routes(), s.Degraded)
+		}
+		for _, path := range blocked {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.Kick()
+		b.settle()
+		l, err := b.store.Good()
+		if s := b.Status(); err != nil || s.Degraded != "" || l.Head.Generation != s.Generation || l.Fallback {
+			t.Errorf("last-known-good %+v, %v, degraded %q", l.Head, err, s.Degraded)
 		}
 	})
 }
