@@ -22,6 +22,7 @@ func (d dataDir) snapshots() string { return filepath.Join(string(d), "snapshots
 func (d dataDir) journal() string   { return filepath.Join(string(d), "journal") }
 func (d dataDir) database() string  { return filepath.Join(string(d), "intent.db") }
 func (d dataDir) tokens() string    { return filepath.Join(string(d), "auth.json") }
+func (d dataDir) adjRIBOut() string { return filepath.Join(string(d), "adj-rib-out") }
 func (d dataDir) letters() string   { return filepath.Join(string(d), "letters") }
 func (d dataDir) marker() string    { return filepath.Join(string(d), "initialised") }
 

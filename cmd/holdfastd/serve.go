@@ -94,7 +94,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		return fmt.Errorf("token mirror: %w", err)
 	}
 	d.look = newSecondLook(d.log)
-	if d.speaker, err = newSpeaker(d.cfg, !d.first, d.log, d.look.see); err != nil {
+	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.see); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
 	d.gate = &gate{breaker: d.breaker, now: time.Now, baseline: &baseline{active: func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() }}}
@@ -308,8 +308,8 @@ func (d *daemon) close() {
 	}
 }
 
-func newSpeaker(c *config.Config, restarting bool, log *slog.Logger, see func(bgp.Event)) (bgp.Speaker, error) {
-	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, Restarting: restarting, Logger: log, Events: see}
+func newSpeaker(c *config.Config, dir dataDir, restarting bool, log *slog.Logger, see func(bgp.Event)) (bgp.Speaker, error) {
+	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, Restarting: restarting, StateDir: dir.adjRIBOut(), Logger: log, Events: see}
 	for _, n := range c.BGP.Neighbors {
 		key, err := md5Key(n.MD5File)
 		if err != nil {
@@ -325,9 +325,14 @@ func newSpeaker(c *config.Config, restarting bool, log *slog.Logger, see func(bg
 			Multihop:        uint8(n.Multihop),
 			HoldTime:        n.HoldTime,
 			GracefulRestart: gobgp.GracefulRestart{Enabled: n.GracefulRestart, RestartTime: n.RestartTime},
+			StrictRole:      n.StrictRole,
 		})
 	}
-	return gobgp.New(g)
+	speaker, err := gobgp.NewGuarded(g)
+	if err != nil {
+		return nil, err // not a Speaker that is no nil
+	}
+	return speaker, nil
 }
 
 func md5Key(file string) (string, error) {

@@ -49,8 +49,19 @@ func TestContractConfiguration(t *testing.T) {
 	if !n.GracefulRestart || n.RestartTime != defaultRestartTime || n.HoldTime != defaultHoldTime {
 		t.Errorf("timers %v %v %v", n.GracefulRestart, n.RestartTime, n.HoldTime)
 	}
-	if len(notices) != 1 || !strings.Contains(notices[0].Why, "not negotiated") || notices[0].Line != 11 {
-		t.Errorf("notices %v: check-config must say that roles are not negotiated", notices)
+	if len(notices) != 1 || !strings.Contains(notices[0].Why, "loose mode") || notices[0].Line != 11 {
+		t.Errorf("notices %v: check-config must say which mode roles are in", notices)
+	}
+}
+
+func TestStrictRole(t *testing.T) {
+	strict := strings.Replace(contract, "role: customer ", "strict_role: true\n      role: customer ", 1)
+	c, notices, err := Parse("holdfast.yaml", "/etc/holdfast", []byte(strict))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.BGP.Neighbors[0].StrictRole || len(notices) != 0 {
+		t.Errorf("strict %v, notices %v", c.BGP.Neighbors[0].StrictRole, notices)
 	}
 }
 
@@ -89,7 +100,6 @@ func TestRefusals(t *testing.T) {
 		{"bad listen", "[127.0.0.1:1790]", "[localhost:1790]", []string{":9:", "bgp.listen[0]", "address:port"}},
 		{"no role", "role: customer ", "class: x ", []string{"bgp.neighbors[0].role: is missing"}},
 		{"bad role", "role: customer ", "role: friend ", []string{":15:", "friend"}},
-		{"strict role", "role: customer ", "strict_role: true\n      role: customer ", []string{"strict_role", "not negotiated"}},
 		{"no families", "families: [ipv4-unicast, ipv6-unicast]", "families: []", []string{"families: is missing"}},
 		{"family twice", "families: [ipv4-unicast, ipv6-unicast]", "families: [ipv4-unicast, ipv4-unicast]", []string{"listed twice"}},
 		{"no v6 next hop", ", ipv6: \"2001:db8::1\"", "", []string{"next_hop.ipv6: is missing"}},

@@ -118,8 +118,8 @@ func (j *judge) resolveBGP(c *Config, b bgpSection) {
 		c.BGP.Neighbors = append(c.BGP.Neighbors, resolved)
 	}
 	slices.SortFunc(c.BGP.Neighbors, func(a, b Neighbor) int { return strings.Compare(a.Name, b.Name) })
-	if len(b.Neighbors) > 0 {
-		j.notice("bgp.neighbors", "roles are read and decide what each neighbor may get, but the Role capability (RFC 9234) is not negotiated in this version")
+	if slices.ContainsFunc(c.BGP.Neighbors, func(n Neighbor) bool { return !n.StrictRole }) {
+		j.notice("bgp.neighbors", "without strict_role a neighbor that sends no role is let in (RFC 9234 section 4.2, loose mode)")
 	}
 }
 
@@ -228,8 +228,8 @@ func (j *judge) role(field string, s shared, out *Neighbor) {
 	} else if err := out.Role.UnmarshalText([]byte(s.Role)); err != nil {
 		j.wrong(field+".role", err.Error(), "")
 	}
-	if s.StrictRole != nil && *s.StrictRole {
-		j.wrong(field+".strict_role", "roles are not negotiated in this version, so strict mode cannot be kept", "leave it out or set it to false")
+	if s.StrictRole != nil {
+		out.StrictRole = *s.StrictRole
 	}
 }
 
