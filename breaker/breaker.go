@@ -278,6 +278,16 @@ func (b *Breaker) Explained(p netip.Prefix) bool {
 	return b.m.Explained(p)
 }
 
+// Admitted returns how the loss that took p down was charged, and whether there
+// was one. It survives restarts, as the journal does.
+func (b *Breaker) Admitted(p netip.Prefix) (Class, bool) {
+	if err := b.enter(context.Background()); err != nil {
+		return Counted, false
+	}
+	defer b.leave()
+	return b.m.Admitted(p)
+}
+
 // Trip opens or locks a scope, by hand or by a guard that found something. It
 // returns the trip id.
 func (b *Breaker) Trip(s Scope, to State, reason string, by Actor, at time.Time) (string, error) {

@@ -321,6 +321,16 @@ func (m *Model) Explained(p netip.Prefix) bool {
 	return ok
 }
 
+// Admitted returns how the loss that took p down was charged, and whether there
+// was one.
+func (m *Model) Admitted(p netip.Prefix) (Class, bool) {
+	if FamilyOf(p) == 0 {
+		return Counted, false
+	}
+	d, ok := m.down[prefixKey(p)]
+	return d.class, ok
+}
+
 // regained keeps when a prefix was last desired again: its withdrawal, admitted
 // before, may reach the wire a little later.
 type regained map[key]int64

@@ -28,8 +28,10 @@ func (d dataDir) marker() string    { return filepath.Join(string(d), "initialis
 
 // initialise makes an empty directory ready and says whether this was its
 // first start. The marker is written last: a start that dies before is simply
-// repeated. A directory that has snapshots but no marker has lost something,
-// and nothing is made anew in it.
+// repeated. A directory that was used but has no marker has lost something:
+// nothing but the marker is made anew in it, so that a lost journal means open,
+// and the daemon starts, because one that does not withdraws everything once
+// the neighbors' restart time is over (invariants 3 and 7).
 func (d dataDir) initialise(environment string, at time.Time) (first bool, err error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return false, fmt.Errorf("data directory: %w", err)
@@ -41,21 +43,30 @@ func (d dataDir) initialise(environment string, at time.Time) (first bool, err e
 		return false, fmt.Errorf("data directory: %w", err)
 	}
 	if d.used() {
-		return false, fmt.Errorf("data directory %s: it holds snapshots but not its marker %s: restore the file from a backup, or make an empty one to say that the directory is whole", d, d.marker())
+		_ = d.mark(environment) // tried again at the next start
+		return false, nil
 	}
 	if err := d.make(environment, at); err != nil {
 		return false, fmt.Errorf("data directory %s: %w", d, err)
 	}
-	if err := renameio.WriteFile(d.marker(), []byte("holdfast data directory of environment "+environment+"\n"), 0o644); err != nil {
-		return false, fmt.Errorf("data directory: %w", err)
-	}
-	return true, syncDir(string(d))
+	return true, d.mark(environment)
 }
 
-// used reports whether a database was ever opened here: it is made after the marker.
+func (d dataDir) mark(environment string) error {
+	if err := renameio.WriteFile(d.marker(), []byte("holdfast data directory of environment "+environment+"\n"), 0o644); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return syncDir(string(d))
+}
+
+// used reports whether a daemon ever ran here: the database and the first
+// generation are made after the marker.
 func (d dataDir) used() bool {
-	_, err := os.Lstat(d.database())
-	return err == nil
+	if _, err := os.Lstat(d.database()); err == nil {
+		return true
+	}
+	heads, err := filepath.Glob(filepath.Join(d.snapshots(), "*", "heads", "*"))
+	return err == nil && len(heads) > 0
 }
 
 // make creates what is missing: the signing key and the closed journal.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-bgp/holdfast/breaker"
 )
 
 func TestInitialiseIsRepeatableUntilTheMarker(t *testing.T) {
@@ -29,17 +32,63 @@ func TestInitialiseIsRepeatableUntilTheMarker(t *testing.T) {
 	}
 }
 
-func TestInitialiseRefusesAUsedDirectoryWithoutMarker(t *testing.T) {
-	d := dataDir(t.TempDir())
-	if err := os.WriteFile(d.database(), nil, 0o600); err != nil {
+func TestUsedDirectoryWithoutMarkerIsNoFirstStart(t *testing.T) {
+	for _, left := range []string{"intent.db", "snapshots/a/heads/00000000000000000001.note"} {
+		t.Run(left, func(t *testing.T) {
+			d := dataDir(t.TempDir())
+			file := filepath.Join(string(d), left)
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if first, err := d.initialise("demo", noon); err != nil || first {
+				t.Errorf("first %v, error %v: want a later start", first, err)
+			}
+			if _, err := os.Lstat(d.journal()); err == nil {
+				t.Error("a journal was made anew in a directory that lost its marker")
+			}
+			if _, err := os.Lstat(d.marker()); err != nil {
+				t.Errorf("the marker: %v", err)
+			}
+		})
+	}
+}
+
+// TestOpenBreakerNeverStopsTheStart: a daemon that does not start withdraws
+// everything once the neighbors' restart time is over.
+func TestOpenBreakerNeverStopsTheStart(t *testing.T) {
+	for name, ruin := range map[string]func(t *testing.T, journal string){
+		"no directory": func(*testing.T, string) {},
+		"not a directory": func(t *testing.T, journal string) {
+			if err := os.WriteFile(journal, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := dataDir(t.TempDir())
+			ruin(t, d.journal())
+			b := openBreaker(d.journal(), noon, slog.New(slog.DiscardHandler))
+			defer b.Close()
+			if s := b.State(noon); s != breaker.Open {
+				t.Errorf("state %s, want open", s)
+			}
+		})
+	}
+}
+
+func TestDamagedTokenMirrorIsKeptAside(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "auth.json")
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.initialise("demo", noon)
-	if err == nil || !strings.Contains(err.Error(), d.marker()) {
-		t.Errorf("error %v must name the marker", err)
+	if _, err := openMirror(file, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Lstat(d.snapshots()); err == nil {
-		t.Error("something was made anew in a directory that lost its marker")
+	if kept, err := os.ReadFile(file + ".damaged"); err != nil || string(kept) != "{" {
+		t.Errorf("kept %q, error %v", kept, err)
 	}
 }
 

@@ -87,11 +87,9 @@ func (d *daemon) open(now time.Time) (err error) {
 	if d.store, err = snapshots.Open(d.dir.snapshots(), snapshots.Options{Environment: d.cfg.Environment}); err != nil {
 		return err
 	}
-	if d.breaker, err = breaker.OpenDir(d.dir.journal(), breaker.Options{At: now}); err != nil {
-		return fmt.Errorf("breaker journal: %w", err)
-	}
-	if d.mirror, err = api.OpenMirror(d.dir.tokens()); err != nil {
-		return fmt.Errorf("token mirror: %w", err)
+	d.breaker = openBreaker(d.dir.journal(), now, d.log)
+	if d.mirror, err = openMirror(d.dir.tokens(), d.log); err != nil {
+		return err
 	}
 	d.look = newSecondLook(d.log)
 	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.see); err != nil {
@@ -114,6 +112,33 @@ func (d *daemon) open(now time.Time) (err error) {
 	}
 	d.pipeline = pipeline{runner}
 	return d.openAPI(now)
+}
+
+// openBreaker opens the breaker. Where not even an open one can be recorded, it
+// returns one that refuses: changes wait, the wire does not notice.
+func openBreaker(journal string, now time.Time, log *slog.Logger) *breaker.Breaker {
+	if err := os.MkdirAll(journal, 0o700); err != nil {
+		log.Error("breaker journal", "error", err)
+	}
+	b, err := breaker.OpenDir(journal, breaker.Options{At: now})
+	if err != nil {
+		log.Error("the breaker journal cannot be used: every change is refused until a restart finds it usable", "error", err)
+	}
+	return b
+}
+
+// openMirror opens the token mirror. A damaged one is kept aside: the database
+// writes it anew, and the admin socket needs no token.
+func openMirror(file string, log *slog.Logger) (*api.Mirror, error) {
+	m, err := api.OpenMirror(file)
+	if err == nil {
+		return m, nil
+	}
+	log.Error("token mirror set aside; without the database only the admin socket lets anybody in", "error", err)
+	if err := os.Rename(file, file+".damaged"); err != nil {
+		return nil, fmt.Errorf("token mirror: %w", err)
+	}
+	return api.OpenMirror(file)
 }
 
 func (d *daemon) openAPI(now time.Time) (err error) {
@@ -237,12 +262,29 @@ func (d *daemon) openDatabase(ctx context.Context, hadSnapshot bool) error {
 		OnTokens:     d.mirror.Save,
 		AllowSpecial: d.cfg.API.AllowSpecialPurpose,
 	})
+	d.mirrorTokens(ctx, registry)
 	d.intent.Store(nil)
 	d.registry.Store(registry)
 	d.api.Attach(registry)
 	d.pipeline.AttachDesired(registry)
 	d.log.Info("desired state attached", "database", d.dir.database())
 	return nil
+}
+
+// mirrorTokens writes the token mirror as the database has it: a crash may have
+// left it one change ahead. A database that has lost its tokens does not empty
+// the mirror, which is there for that case.
+func (d *daemon) mirrorTokens(ctx context.Context, registry *addressing.Registry) {
+	tokens, err := registry.Tokens(ctx, addressing.EveryAccount())
+	switch {
+	case err == nil && len(tokens) == 0:
+		return
+	case err == nil:
+		err = registry.MirrorTokens(ctx)
+	}
+	if err != nil {
+		d.log.Error("token mirror not written", "error", err)
+	}
 }
 
 // ready says whether the daemon does its whole job. Neighbors that are down do
@@ -258,9 +300,14 @@ func (d *daemon) ready() (bool, string) {
 }
 
 // explain tells the pipeline about losses that were charged before a restart.
+// Those of owners stay theirs: a snapshot's size limit does not count them (W7).
 func (d *daemon) explain(_ string, cidr netip.Prefix) (plan.Reason, bool) {
-	if !d.breaker.Explained(cidr) {
+	class, admitted := d.breaker.Admitted(cidr)
+	switch {
+	case !admitted:
 		return plan.Reason{}, false
+	case class == breaker.OwnersOwn:
+		return plan.Reason{Set: "journal", By: addressing.Owner}, true
 	}
 	return plan.Reason{Set: "journal"}, true
 }
