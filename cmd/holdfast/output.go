@@ -60,7 +60,7 @@ func checkOutput(c *cli.Context) error {
 
 func showJSON(w io.Writer, body []byte) error {
 	var b bytes.Buffer
-	if err := json.Indent(&b, body, "", "  "); err != nil {
+	if err := json.Indent(&b, bytes.TrimSpace(body), "", "  "); err != nil {
 		return fmt.Errorf("the daemon's answer cannot be read: %w", err)
 	}
 	b.WriteByte('\n')
