@@ -112,3 +112,14 @@ func count(by map[string]*Busy, a AuditRecord) {
 	b.Verbs[a.Verb]++
 	b.Last = a.At
 }
+
+// Change finds the audit record of one change.
+func (r *Registry) Change(ctx context.Context, s Scope, changeID string) (AuditRecord, error) {
+	return read(ctx, r, "find change", func(tx ReadTx) (AuditRecord, error) {
+		record, err := tx.AuditOf(changeID)
+		if err == nil && !s.Includes(record.AccountID) && !(s.Every() && record.AccountID == "") {
+			return AuditRecord{}, missing("change", changeID)
+		}
+		return record, err
+	})
+}

@@ -54,7 +54,7 @@ var statuses = map[addressing.Code]int{
 
 // stillWorks is told to whoever meets an unavailable store (UX-04).
 const stillWorks = "the wire is unchanged; reads are served from the active snapshot, and /v1/status, /v1/snapshots, " +
-	"/v1/plan, /v1/rollback, /v1/breaker and /v1/neighbors work"
+	"/v1/plan, /v1/rollback, /v1/restore, /v1/damage, /v1/breaker, /v1/emergency and /v1/neighbors work"
 
 // failureOf is the failure that an error of any layer means.
 func failureOf(err error) failure {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -64,12 +65,14 @@ type PipelineRefusal struct {
 }
 
 // RollbackRequest asks for a new generation composed from an old one. Exactly
-// one of All, AccountID and PrefixID is set.
+// one of All, AccountID, PrefixID and Prefix is set.
 type RollbackRequest struct {
 	All       bool
 	AccountID string
 	PrefixID  string
-	To        uint64 // 0: the generation before the active one
+	Prefix    netip.Prefix // a prefix or BGP prefix, exactly
+	To        uint64       // 0: the generation before the active one
+	DryRun    bool         // plan and judge only
 	Actor     addressing.Actor
 	Reason    string
 	RequestID string
@@ -81,6 +84,7 @@ type RollbackOutcome struct {
 	Generation      uint64
 	ID              snapshots.ID
 	From, To        uint64
+	Of              int // routes advertised before
 	Advertised      int // routes put back
 	Modified        int
 	LeftAdvertised  int // newer routes that were left alone

@@ -170,6 +170,78 @@ func (e BreakerScopeState) Valid() bool {
 	}
 }
 
+// Defines values for BreakerTripScope.
+const (
+	BreakerTripScopeAccount  BreakerTripScope = "account"
+	BreakerTripScopeActor    BreakerTripScope = "actor"
+	BreakerTripScopeGlobal   BreakerTripScope = "global"
+	BreakerTripScopeNeighbor BreakerTripScope = "neighbor"
+	BreakerTripScopeService  BreakerTripScope = "service"
+)
+
+// Valid indicates whether the value is a known member of the BreakerTripScope enum.
+func (e BreakerTripScope) Valid() bool {
+	switch e {
+	case BreakerTripScopeAccount:
+		return true
+	case BreakerTripScopeActor:
+		return true
+	case BreakerTripScopeGlobal:
+		return true
+	case BreakerTripScopeNeighbor:
+		return true
+	case BreakerTripScopeService:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangeEffectKind.
+const (
+	ChangeEffectKindGained   ChangeEffectKind = "gained"
+	ChangeEffectKindLost     ChangeEffectKind = "lost"
+	ChangeEffectKindModified ChangeEffectKind = "modified"
+	ChangeEffectKindUnbound  ChangeEffectKind = "unbound"
+	ChangeEffectKindWeakened ChangeEffectKind = "weakened"
+)
+
+// Valid indicates whether the value is a known member of the ChangeEffectKind enum.
+func (e ChangeEffectKind) Valid() bool {
+	switch e {
+	case ChangeEffectKindGained:
+		return true
+	case ChangeEffectKindLost:
+		return true
+	case ChangeEffectKindModified:
+		return true
+	case ChangeEffectKindUnbound:
+		return true
+	case ChangeEffectKindWeakened:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DamageIntent.
+const (
+	DamageIntentLost DamageIntent = "lost"
+	DamageIntentOk   DamageIntent = "ok"
+)
+
+// Valid indicates whether the value is a known member of the DamageIntent enum.
+func (e DamageIntent) Valid() bool {
+	switch e {
+	case DamageIntentLost:
+		return true
+	case DamageIntentOk:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FindingVerdict.
 const (
 	FindingVerdictAllow  FindingVerdict = "allow"
@@ -185,6 +257,24 @@ func (e FindingVerdict) Valid() bool {
 	case FindingVerdictHold:
 		return true
 	case FindingVerdictRefuse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KillSwitchFails.
+const (
+	KillSwitchFailsOff KillSwitchFails = "off"
+	KillSwitchFailsOn  KillSwitchFails = "on"
+)
+
+// Valid indicates whether the value is a known member of the KillSwitchFails enum.
+func (e KillSwitchFails) Valid() bool {
+	switch e {
+	case KillSwitchFailsOff:
+		return true
+	case KillSwitchFailsOn:
 		return true
 	default:
 		return false
@@ -882,6 +972,86 @@ type BreakerScope struct {
 // BreakerScopeState defines model for BreakerScope.State.
 type BreakerScopeState string
 
+// BreakerTrip defines model for BreakerTrip.
+type BreakerTrip struct {
+	// Key left out for the global scope
+	Key    *string          `json:"key,omitempty"`
+	Reason string           `json:"reason"`
+	Scope  BreakerTripScope `json:"scope"`
+}
+
+// BreakerTripScope defines model for BreakerTrip.Scope.
+type BreakerTripScope string
+
+// Change defines model for Change.
+type Change struct {
+	AccountID *string        `json:"account_id,omitempty"`
+	Actor     Actor          `json:"actor"`
+	At        time.Time      `json:"at"`
+	ChangeID  string         `json:"change_id"`
+	Effects   []ChangeEffect `json:"effects"`
+	Objects   []string       `json:"objects"`
+	Reason    string         `json:"reason"`
+	Verb      string         `json:"verb"`
+}
+
+// ChangeEffect defines model for ChangeEffect.
+type ChangeEffect struct {
+	AccountID string           `json:"account_id"`
+	Cidr      string           `json:"cidr"`
+	Kind      ChangeEffectKind `json:"kind"`
+}
+
+// ChangeEffectKind defines model for ChangeEffect.Kind.
+type ChangeEffectKind string
+
+// Damage defines model for Damage.
+type Damage struct {
+	Accounts      []DamageAccount `json:"accounts"`
+	Counts        map[string]int  `json:"counts"`
+	DownOnPurpose []DamageDown    `json:"down_on_purpose"`
+	Environment   string          `json:"environment"`
+
+	// Generation that was good
+	Generation int64 `json:"generation"`
+
+	// Intent lost: there is no desired state to compare; the wire holds what the snapshot says
+	Intent DamageIntent  `json:"intent"`
+	Losses []DamageRoute `json:"losses"`
+}
+
+// DamageIntent lost: there is no desired state to compare; the wire holds what the snapshot says
+type DamageIntent string
+
+// DamageAccount defines model for DamageAccount.
+type DamageAccount struct {
+	Account string         `json:"account"`
+	Class   string         `json:"class"`
+	Counts  map[string]int `json:"counts"`
+	Name    string         `json:"name"`
+	Repair  string         `json:"repair"`
+}
+
+// DamageDown defines model for DamageDown.
+type DamageDown struct {
+	Account string `json:"account"`
+	Author  string `json:"author"`
+	Cidr    string `json:"cidr"`
+	Intent  string `json:"intent"`
+	Reason  string `json:"reason"`
+}
+
+// DamageRoute defines model for DamageRoute.
+type DamageRoute struct {
+	Account string `json:"account"`
+	Cidr    string `json:"cidr"`
+	Class   string `json:"class"`
+
+	// Missing services no longer bound over it
+	Missing []string `json:"missing"`
+	Repair  string   `json:"repair"`
+}
+
 // Delegation defines model for Delegation.
 type Delegation struct {
 	Cidr               string    `json:"cidr"`
@@ -928,12 +1098,121 @@ type DelegationsEnvelope struct {
 	Success    bool         `json:"success"`
 }
 
+// EmergencyResult defines model for EmergencyResult.
+type EmergencyResult struct {
+	// Advertised of them on the wire before
+	Advertised int `json:"advertised"`
+
+	// ChangeID of the change just made, the handle of its undo
+	ChangeID *string `json:"change_id,omitempty"`
+	Detail   string  `json:"detail"`
+
+	// Intents ids of the negative intents that keep them down
+	Intents []string `json:"intents"`
+
+	// Offline made without the database: it lives in the snapshot until desired state is back
+	Offline  bool     `json:"offline"`
+	Prefixes []string `json:"prefixes"`
+
+	// Total advertised routes in all before
+	Total int `json:"total"`
+}
+
+// EmergencyWithdraw defines model for EmergencyWithdraw.
+type EmergencyWithdraw struct {
+	// DryRun say what would be done and stop
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Incident id of the incident
+	Incident string `json:"incident"`
+
+	// Prefixes BGP prefixes, exactly
+	Prefixes []string `json:"prefixes"`
+	Reason   string   `json:"reason"`
+}
+
 // EmptyEnvelope defines model for EmptyEnvelope.
 type EmptyEnvelope struct {
 	Errors   []Message               `json:"errors"`
 	Messages []Message               `json:"messages"`
 	Result   *map[string]interface{} `json:"result"`
 	Success  bool                    `json:"success"`
+}
+
+// Evidence defines model for Evidence.
+type Evidence struct {
+	Accounts []EvidenceAccount `json:"accounts"`
+	Actors   []EvidenceTally   `json:"actors"`
+	At       time.Time         `json:"at"`
+
+	// By who made the change that tripped it, or tripped it by hand
+	By *string `json:"by,omitempty"`
+
+	// Generation on the wire at the trip
+	Generation int64  `json:"generation"`
+	Key        string `json:"key"`
+
+	// Neighbors what every neighbor held at the trip
+	Neighbors []EvidenceTable `json:"neighbors"`
+	Reason    string          `json:"reason"`
+
+	// Requests what was charged in the hour before
+	Requests []JournalEntry   `json:"requests"`
+	Rule     string           `json:"rule"`
+	Scope    string           `json:"scope"`
+	Snapshot string           `json:"snapshot"`
+	State    string           `json:"state"`
+	TripID   string           `json:"trip_id"`
+	Windows  []EvidenceWindow `json:"windows"`
+}
+
+// EvidenceAccount defines model for EvidenceAccount.
+type EvidenceAccount struct {
+	Account string   `json:"account"`
+	Actors  []string `json:"actors"`
+
+	// Notice what the account is told: which prefixes, what is safe to do, how to restore
+	Notice   string    `json:"notice"`
+	Prefixes []string  `json:"prefixes"`
+	Since    time.Time `json:"since"`
+}
+
+// EvidenceList defines model for EvidenceList.
+type EvidenceList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Evidence         `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// EvidenceTable defines model for EvidenceTable.
+type EvidenceTable struct {
+	// Advertised per family: ipv4-unicast, ipv6-unicast
+	Advertised map[string]int `json:"advertised"`
+	Neighbor   string         `json:"neighbor"`
+	State      string         `json:"state"`
+}
+
+// EvidenceTally defines model for EvidenceTally.
+type EvidenceTally struct {
+	Losses int    `json:"losses"`
+	Name   string `json:"name"`
+}
+
+// EvidenceWindow defines model for EvidenceWindow.
+type EvidenceWindow struct {
+	Limit int    `json:"limit"`
+	Rule  string `json:"rule"`
+	Used  int    `json:"used"`
 }
 
 // FailureEnvelope defines model for FailureEnvelope.
@@ -964,6 +1243,89 @@ type Held struct {
 	Next     string     `json:"next"`
 	Since    *time.Time `json:"since"`
 	Why      string     `json:"why"`
+}
+
+// JournalEntry defines model for JournalEntry.
+type JournalEntry struct {
+	Actor    string    `json:"actor"`
+	At       time.Time `json:"at"`
+	ID       *string   `json:"id,omitempty"`
+	Incident *string   `json:"incident,omitempty"`
+
+	// Items prefixes
+	Items  []string `json:"items"`
+	Kind   string   `json:"kind"`
+	Lane   *string  `json:"lane,omitempty"`
+	Reason *string  `json:"reason,omitempty"`
+
+	// Record the whole record, for breaker simulate and suggest
+	Record interface{} `json:"record,omitempty"`
+	Rule   *string     `json:"rule,omitempty"`
+	Scope  string      `json:"scope"`
+	Seq    int64       `json:"seq"`
+	To     *string     `json:"to,omitempty"`
+}
+
+// JournalList defines model for JournalList.
+type JournalList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []JournalEntry     `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// KillSwitch defines model for KillSwitch.
+type KillSwitch struct {
+	By *string `json:"by,omitempty"`
+
+	// Effect of turning it off
+	Effect string `json:"effect"`
+
+	// Fails what it is when its state is not known
+	Fails  KillSwitchFails `json:"fails"`
+	Name   string          `json:"name"`
+	Off    bool            `json:"off"`
+	Reason *string         `json:"reason,omitempty"`
+
+	// Side what else stops or goes on
+	Side  string     `json:"side"`
+	Since *time.Time `json:"since,omitempty"`
+}
+
+// KillSwitchFails what it is when its state is not known
+type KillSwitchFails string
+
+// KillSwitchList defines model for KillSwitchList.
+type KillSwitchList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []KillSwitch       `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// KillSwitchSet defines model for KillSwitchSet.
+type KillSwitchSet struct {
+	Name   string `json:"name"`
+	Off    bool   `json:"off"`
+	Reason string `json:"reason"`
 }
 
 // LOADocument defines model for LOADocument.
@@ -1151,6 +1513,15 @@ type PendingDeletionList struct {
 
 	// Total objects in the scope
 	Total int `json:"total"`
+}
+
+// Pin defines model for Pin.
+type Pin struct {
+	Actor      string     `json:"actor"`
+	At         *time.Time `json:"at"`
+	Generation int64      `json:"generation"`
+	Pinned     bool       `json:"pinned"`
+	Reason     string     `json:"reason"`
 }
 
 // Plan defines model for Plan.
@@ -1414,6 +1785,53 @@ type Refusal struct {
 // RefusalVerdict defines model for Refusal.Verdict.
 type RefusalVerdict string
 
+// Restore exactly one of all and account_id
+type Restore struct {
+	AccountID *string `json:"account_id,omitempty"`
+
+	// All true: every account
+	All *bool `json:"all,omitempty"`
+
+	// DryRun say what would be done and stop
+	DryRun *bool  `json:"dry_run,omitempty"`
+	Reason string `json:"reason"`
+
+	// To generation that was good; the active one unless told
+	To *int64 `json:"to,omitempty"`
+}
+
+// RestoreResult defines model for RestoreResult.
+type RestoreResult struct {
+	// Advertised routes put back on the wire
+	Advertised int `json:"advertised"`
+
+	// Changed objects of desired state set back
+	Changed int `json:"changed"`
+
+	// Created objects of desired state that were missing
+	Created int    `json:"created"`
+	Detail  string `json:"detail"`
+
+	// Generation on the wire
+	Generation int64 `json:"generation"`
+
+	// NegativeIntents that kept something down on purpose
+	NegativeIntents int `json:"negative_intents"`
+
+	// Of routes on the wire before
+	Of     int  `json:"of"`
+	Pinned bool `json:"pinned"`
+
+	// Rebuilt desired state was lost and has been rebuilt from the snapshot
+	Rebuilt bool `json:"rebuilt"`
+
+	// To that was brought back
+	To int64 `json:"to"`
+
+	// Tokens tokens put back from their mirror
+	Tokens int `json:"tokens"`
+}
+
 // ResultInfo defines model for ResultInfo.
 type ResultInfo struct {
 	Count      int `json:"count"`
@@ -1422,12 +1840,18 @@ type ResultInfo struct {
 	TotalCount int `json:"total_count"`
 }
 
-// Rollback exactly one of all, account_id and prefix_id
+// Rollback exactly one of all, account_id, prefix_id and prefix
 type Rollback struct {
 	AccountID *string `json:"account_id,omitempty"`
 
 	// All true: every account
-	All      *bool   `json:"all,omitempty"`
+	All *bool `json:"all,omitempty"`
+
+	// DryRun say what would be done and stop
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Prefix a prefix or BGP prefix, exactly
+	Prefix   *string `json:"prefix,omitempty"`
 	PrefixID *string `json:"prefix_id,omitempty"`
 	Reason   string  `json:"reason"`
 
@@ -1440,6 +1864,9 @@ type RollbackResult struct {
 	// Advertised routes put back
 	Advertised int    `json:"advertised"`
 	Detail     string `json:"detail"`
+
+	// DryRun nothing was changed
+	DryRun     bool   `json:"dry_run"`
 	From       int64  `json:"from"`
 	Generation int64  `json:"generation"`
 	ID         string `json:"id"`
@@ -1452,9 +1879,12 @@ type RollbackResult struct {
 	Modified       int `json:"modified"`
 
 	// NegativeIntents routes kept down on purpose
-	NegativeIntents int   `json:"negative_intents"`
-	Pinned          bool  `json:"pinned"`
-	To              int64 `json:"to"`
+	NegativeIntents int `json:"negative_intents"`
+
+	// Of routes advertised before
+	Of     int   `json:"of"`
+	Pinned bool  `json:"pinned"`
+	To     int64 `json:"to"`
 }
 
 // RouteStatus defines model for RouteStatus.
@@ -1597,6 +2027,19 @@ type SnapshotList struct {
 	Total int `json:"total"`
 }
 
+// SnapshotVerification defines model for SnapshotVerification.
+type SnapshotVerification struct {
+	// Generations kept
+	Generations int `json:"generations"`
+
+	// Healed what one copy lacked and got back from the other
+	Healed []string `json:"healed"`
+	Ok     bool     `json:"ok"`
+
+	// Problems what neither copy has
+	Problems []string `json:"problems"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	// Advertised per family: ipv4-unicast, ipv6-unicast
@@ -1728,6 +2171,13 @@ type TokenSecret struct {
 // TokenSecretRole defines model for TokenSecret.Role.
 type TokenSecretRole string
 
+// Unpin defines model for Unpin.
+type Unpin struct {
+	// Accept id of the snapshot that desired state would lead to, as the plan shows it; not needed when nothing differs
+	Accept *string `json:"accept,omitempty"`
+	Reason string  `json:"reason"`
+}
+
 // AccountFilter defines model for AccountFilter.
 type AccountFilter = string
 
@@ -1742,6 +2192,9 @@ type BindingPath = string
 
 // CIDRFilter defines model for CIDRFilter.
 type CIDRFilter = string
+
+// ChangePath defines model for ChangePath.
+type ChangePath = string
 
 // ConfirmHeader defines model for ConfirmHeader.
 type ConfirmHeader = string
@@ -1779,11 +2232,17 @@ type ReasonHeader = string
 // Since defines model for Since.
 type Since = time.Time
 
+// SinceGeneration defines model for SinceGeneration.
+type SinceGeneration = int64
+
 // ToGeneration defines model for ToGeneration.
 type ToGeneration = int64
 
 // TokenPath defines model for TokenPath.
 type TokenPath = string
+
+// TripPath defines model for TripPath.
+type TripPath = string
 
 // Failure defines model for Failure.
 type Failure = FailureEnvelope
@@ -2031,8 +2490,113 @@ type DeleteBindingParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// FreezeParams defines parameters for Freeze.
+type FreezeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ListJournalParams defines parameters for ListJournal.
+type ListJournalParams struct {
+	// Since not older than this time
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Limit at most so many, 100 unless told
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ResetBreakerParams defines parameters for ResetBreaker.
 type ResetBreakerParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// TripBreakerParams defines parameters for TripBreaker.
+type TripBreakerParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UnfreezeParams defines parameters for Unfreeze.
+type UnfreezeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UndoChangeParams defines parameters for UndoChange.
+type UndoChangeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// GetDamageParams defines parameters for GetDamage.
+type GetDamageParams struct {
+	// SinceGeneration the generation that was good; the active one unless told
+	SinceGeneration *SinceGeneration `form:"since_generation,omitempty" json:"since_generation,omitempty"`
+}
+
+// EmergencyWithdrawParams defines parameters for EmergencyWithdraw.
+type EmergencyWithdrawParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// SetKillSwitchParams defines parameters for SetKillSwitch.
+type SetKillSwitchParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
@@ -2202,6 +2766,21 @@ type WithdrawPrefixParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// RestoreParams defines parameters for Restore.
+type RestoreParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // RollbackParams defines parameters for Rollback.
 type RollbackParams struct {
 	// HoldfastReason why, for the audit log
@@ -2239,6 +2818,51 @@ type DiffSnapshotsParams struct {
 
 	// To newer generation
 	To ToGeneration `form:"to" json:"to"`
+}
+
+// PinSnapshotParams defines parameters for PinSnapshot.
+type PinSnapshotParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UnpinSnapshotParams defines parameters for UnpinSnapshot.
+type UnpinSnapshotParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// VerifySnapshotsParams defines parameters for VerifySnapshots.
+type VerifySnapshotsParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateTokenParams defines parameters for CreateToken.
@@ -2313,8 +2937,26 @@ type CreateAccountDelegationJSONRequestBody = DelegationCreate
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
 type CreateAccountJSONRequestBody = AccountCreate
 
+// FreezeJSONRequestBody defines body for Freeze for application/json ContentType.
+type FreezeJSONRequestBody = ReasonRequired
+
 // ResetBreakerJSONRequestBody defines body for ResetBreaker for application/json ContentType.
 type ResetBreakerJSONRequestBody = BreakerReset
+
+// TripBreakerJSONRequestBody defines body for TripBreaker for application/json ContentType.
+type TripBreakerJSONRequestBody = BreakerTrip
+
+// UnfreezeJSONRequestBody defines body for Unfreeze for application/json ContentType.
+type UnfreezeJSONRequestBody = ReasonRequired
+
+// UndoChangeJSONRequestBody defines body for UndoChange for application/json ContentType.
+type UndoChangeJSONRequestBody = ReasonRequired
+
+// EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
+type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
+
+// SetKillSwitchJSONRequestBody defines body for SetKillSwitch for application/json ContentType.
+type SetKillSwitchJSONRequestBody = KillSwitchSet
 
 // CreatePrefixJSONRequestBody defines body for CreatePrefix for application/json ContentType.
 type CreatePrefixJSONRequestBody = OperatorPrefixCreate
@@ -2340,11 +2982,23 @@ type UndeletePrefixJSONRequestBody = ReasonOnly
 // WithdrawPrefixJSONRequestBody defines body for WithdrawPrefix for application/json ContentType.
 type WithdrawPrefixJSONRequestBody = ReasonRequired
 
+// RestoreJSONRequestBody defines body for Restore for application/json ContentType.
+type RestoreJSONRequestBody = Restore
+
 // RollbackJSONRequestBody defines body for Rollback for application/json ContentType.
 type RollbackJSONRequestBody = Rollback
 
 // CreateServiceJSONRequestBody defines body for CreateService for application/json ContentType.
 type CreateServiceJSONRequestBody = ServiceCreate
+
+// PinSnapshotJSONRequestBody defines body for PinSnapshot for application/json ContentType.
+type PinSnapshotJSONRequestBody = ReasonRequired
+
+// UnpinSnapshotJSONRequestBody defines body for UnpinSnapshot for application/json ContentType.
+type UnpinSnapshotJSONRequestBody = Unpin
+
+// VerifySnapshotsJSONRequestBody defines body for VerifySnapshots for application/json ContentType.
+type VerifySnapshotsJSONRequestBody = ReasonOnly
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenCreate
@@ -2447,9 +3101,45 @@ type ServerInterface interface {
 	// GetBreaker breaker scopes, strictest first
 	// (GET /v1/breaker)
 	GetBreaker(w http.ResponseWriter, r *http.Request)
+	// Freeze lock every change but restores and the emergency lane
+	// (POST /v1/breaker/freeze)
+	Freeze(w http.ResponseWriter, r *http.Request, params FreezeParams)
+	// ListJournal entries of the loss journal, newest first
+	// (GET /v1/breaker/journal)
+	ListJournal(w http.ResponseWriter, r *http.Request, params ListJournalParams)
 	// ResetBreaker reset one tripped scope
 	// (POST /v1/breaker/reset)
 	ResetBreaker(w http.ResponseWriter, r *http.Request, params ResetBreakerParams)
+	// TripBreaker open one scope by hand
+	// (POST /v1/breaker/trip)
+	TripBreaker(w http.ResponseWriter, r *http.Request, params TripBreakerParams)
+	// ListTrips trips that left evidence, newest first
+	// (GET /v1/breaker/trips)
+	ListTrips(w http.ResponseWriter, r *http.Request)
+	// GetTrip evidence of one trip
+	// (GET /v1/breaker/trips/{trip_id})
+	GetTrip(w http.ResponseWriter, r *http.Request, tripID TripPath)
+	// Unfreeze take the lock off; what was open under it is open again
+	// (POST /v1/breaker/unfreeze)
+	Unfreeze(w http.ResponseWriter, r *http.Request, params UnfreezeParams)
+	// GetChange one change of desired state and its effects
+	// (GET /v1/changes/{change_id})
+	GetChange(w http.ResponseWriter, r *http.Request, changeID ChangePath)
+	// UndoChange take one change back
+	// (POST /v1/changes/{change_id}/undo)
+	UndoChange(w http.ResponseWriter, r *http.Request, changeID ChangePath, params UndoChangeParams)
+	// GetDamage what is not as it was, and how to repair it
+	// (GET /v1/damage)
+	GetDamage(w http.ResponseWriter, r *http.Request, params GetDamageParams)
+	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
+	// (POST /v1/emergency/withdraw)
+	EmergencyWithdraw(w http.ResponseWriter, r *http.Request, params EmergencyWithdrawParams)
+	// ListKillSwitches what can be turned off at once
+	// (GET /v1/kill-switches)
+	ListKillSwitches(w http.ResponseWriter, r *http.Request)
+	// SetKillSwitch turn one thing off or on
+	// (POST /v1/kill-switches)
+	SetKillSwitch(w http.ResponseWriter, r *http.Request, params SetKillSwitchParams)
 	// ListNegativeIntents what is down on purpose
 	// (GET /v1/negative-intents)
 	ListNegativeIntents(w http.ResponseWriter, r *http.Request, params ListNegativeIntentsParams)
@@ -2504,6 +3194,9 @@ type ServerInterface interface {
 	// WithdrawPrefix withdraw every BGP prefix of the prefix
 	// (POST /v1/prefixes/{prefix_id}/withdraw)
 	WithdrawPrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, params WithdrawPrefixParams)
+	// Restore put desired state and the wire back to a good generation
+	// (POST /v1/restore)
+	Restore(w http.ResponseWriter, r *http.Request, params RestoreParams)
 	// Rollback compose a new generation from an old one
 	// (POST /v1/rollback)
 	Rollback(w http.ResponseWriter, r *http.Request, params RollbackParams)
@@ -2519,6 +3212,15 @@ type ServerInterface interface {
 	// DiffSnapshots difference of two generations
 	// (GET /v1/snapshots/diff)
 	DiffSnapshots(w http.ResponseWriter, r *http.Request, params DiffSnapshotsParams)
+	// PinSnapshot hold the wire at the active generation
+	// (POST /v1/snapshots/pin)
+	PinSnapshot(w http.ResponseWriter, r *http.Request, params PinSnapshotParams)
+	// UnpinSnapshot let the builder go on
+	// (POST /v1/snapshots/unpin)
+	UnpinSnapshot(w http.ResponseWriter, r *http.Request, params UnpinSnapshotParams)
+	// VerifySnapshots read every kept snapshot in both copies and heal what one lacks
+	// (POST /v1/snapshots/verify)
+	VerifySnapshots(w http.ResponseWriter, r *http.Request, params VerifySnapshotsParams)
 	// GetSnapshot one snapshot
 	// (GET /v1/snapshots/{generation})
 	GetSnapshot(w http.ResponseWriter, r *http.Request, generation GenerationPath)
@@ -4789,6 +5491,150 @@ func (siw *ServerInterfaceWrapper) GetBreaker(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// Freeze operation middleware
+func (siw *ServerInterfaceWrapper) Freeze(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FreezeParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Freeze(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListJournal operation middleware
+func (siw *ServerInterfaceWrapper) ListJournal(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListJournalParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListJournal(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ResetBreaker operation middleware
 func (siw *ServerInterfaceWrapper) ResetBreaker(w http.ResponseWriter, r *http.Request) {
 
@@ -4878,6 +5724,618 @@ func (siw *ServerInterfaceWrapper) ResetBreaker(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ResetBreaker(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TripBreaker operation middleware
+func (siw *ServerInterfaceWrapper) TripBreaker(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TripBreakerParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TripBreaker(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListTrips operation middleware
+func (siw *ServerInterfaceWrapper) ListTrips(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTrips(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetTrip operation middleware
+func (siw *ServerInterfaceWrapper) GetTrip(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "trip_id" -------------
+	var tripID TripPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trip_id", r.PathValue("trip_id"), &tripID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trip_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTrip(w, r, tripID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Unfreeze operation middleware
+func (siw *ServerInterfaceWrapper) Unfreeze(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UnfreezeParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Unfreeze(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetChange operation middleware
+func (siw *ServerInterfaceWrapper) GetChange(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "change_id" -------------
+	var changeID ChangePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "change_id", r.PathValue("change_id"), &changeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "change_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetChange(w, r, changeID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UndoChange operation middleware
+func (siw *ServerInterfaceWrapper) UndoChange(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "change_id" -------------
+	var changeID ChangePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "change_id", r.PathValue("change_id"), &changeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "change_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UndoChangeParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UndoChange(w, r, changeID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDamage operation middleware
+func (siw *ServerInterfaceWrapper) GetDamage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDamageParams
+
+	// ------------- Optional query parameter "since_generation" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since_generation", r.URL.Query(), &params.SinceGeneration, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since_generation"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since_generation", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDamage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EmergencyWithdraw operation middleware
+func (siw *ServerInterfaceWrapper) EmergencyWithdraw(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EmergencyWithdrawParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EmergencyWithdraw(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListKillSwitches operation middleware
+func (siw *ServerInterfaceWrapper) ListKillSwitches(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListKillSwitches(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetKillSwitch operation middleware
+func (siw *ServerInterfaceWrapper) SetKillSwitch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetKillSwitchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetKillSwitch(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6085,6 +7543,104 @@ func (siw *ServerInterfaceWrapper) WithdrawPrefix(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// Restore operation middleware
+func (siw *ServerInterfaceWrapper) Restore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Restore(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // Rollback operation middleware
 func (siw *ServerInterfaceWrapper) Rollback(w http.ResponseWriter, r *http.Request) {
 
@@ -6346,6 +7902,300 @@ func (siw *ServerInterfaceWrapper) DiffSnapshots(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DiffSnapshots(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PinSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) PinSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PinSnapshotParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PinSnapshot(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UnpinSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) UnpinSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UnpinSnapshotParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UnpinSnapshot(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// VerifySnapshots operation middleware
+func (siw *ServerInterfaceWrapper) VerifySnapshots(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params VerifySnapshotsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.VerifySnapshots(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6900,6 +8750,22 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rollback", wrapper.Rollback)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/breaker", wrapper.GetBreaker)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/breaker/reset", wrapper.ResetBreaker)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/snapshots/verify", wrapper.VerifySnapshots)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/snapshots/pin", wrapper.PinSnapshot)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/snapshots/unpin", wrapper.UnpinSnapshot)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/changes/{change_id}", wrapper.GetChange)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/changes/{change_id}/undo", wrapper.UndoChange)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/breaker/trip", wrapper.TripBreaker)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/breaker/freeze", wrapper.Freeze)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/breaker/unfreeze", wrapper.Unfreeze)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/breaker/journal", wrapper.ListJournal)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/breaker/trips", wrapper.ListTrips)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/breaker/trips/{trip_id}", wrapper.GetTrip)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/emergency/withdraw", wrapper.EmergencyWithdraw)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/damage", wrapper.GetDamage)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/restore", wrapper.Restore)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/kill-switches", wrapper.ListKillSwitches)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/kill-switches", wrapper.SetKillSwitch)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors", wrapper.ListNeighbors)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/routes", wrapper.ListNeighborRoutes)
 
@@ -8388,6 +10254,95 @@ func (response GetBreakerdefaultApplicationProblemPlusJSONResponse) VisitGetBrea
 	return err
 }
 
+type FreezeRequestObject struct {
+	Params FreezeParams
+	Body   *FreezeJSONRequestBody
+}
+
+type FreezeResponseObject interface {
+	VisitFreezeResponse(w http.ResponseWriter) error
+}
+
+type Freeze200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type Freeze200JSONResponse struct {
+	Body    Breaker
+	Headers Freeze200ResponseHeaders
+}
+
+func (response Freeze200JSONResponse) VisitFreezeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FreezedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FreezedefaultApplicationProblemPlusJSONResponse) VisitFreezeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJournalRequestObject struct {
+	Params ListJournalParams
+}
+
+type ListJournalResponseObject interface {
+	VisitListJournalResponse(w http.ResponseWriter) error
+}
+
+type ListJournal200JSONResponse JournalList
+
+func (response ListJournal200JSONResponse) VisitListJournalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJournaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListJournaldefaultApplicationProblemPlusJSONResponse) VisitListJournalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ResetBreakerRequestObject struct {
 	Params ResetBreakerParams
 	Body   *ResetBreakerJSONRequestBody
@@ -8427,6 +10382,450 @@ type ResetBreakerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResetBreakerdefaultApplicationProblemPlusJSONResponse) VisitResetBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TripBreakerRequestObject struct {
+	Params TripBreakerParams
+	Body   *TripBreakerJSONRequestBody
+}
+
+type TripBreakerResponseObject interface {
+	VisitTripBreakerResponse(w http.ResponseWriter) error
+}
+
+type TripBreaker200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type TripBreaker200JSONResponse struct {
+	Body    Breaker
+	Headers TripBreaker200ResponseHeaders
+}
+
+func (response TripBreaker200JSONResponse) VisitTripBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TripBreakerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TripBreakerdefaultApplicationProblemPlusJSONResponse) VisitTripBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTripsRequestObject struct {
+}
+
+type ListTripsResponseObject interface {
+	VisitListTripsResponse(w http.ResponseWriter) error
+}
+
+type ListTrips200JSONResponse EvidenceList
+
+func (response ListTrips200JSONResponse) VisitListTripsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTripsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListTripsdefaultApplicationProblemPlusJSONResponse) VisitListTripsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTripRequestObject struct {
+	TripID TripPath `json:"trip_id"`
+}
+
+type GetTripResponseObject interface {
+	VisitGetTripResponse(w http.ResponseWriter) error
+}
+
+type GetTrip200JSONResponse Evidence
+
+func (response GetTrip200JSONResponse) VisitGetTripResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTripdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTripdefaultApplicationProblemPlusJSONResponse) VisitGetTripResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnfreezeRequestObject struct {
+	Params UnfreezeParams
+	Body   *UnfreezeJSONRequestBody
+}
+
+type UnfreezeResponseObject interface {
+	VisitUnfreezeResponse(w http.ResponseWriter) error
+}
+
+type Unfreeze200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type Unfreeze200JSONResponse struct {
+	Body    Breaker
+	Headers Unfreeze200ResponseHeaders
+}
+
+func (response Unfreeze200JSONResponse) VisitUnfreezeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnfreezedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UnfreezedefaultApplicationProblemPlusJSONResponse) VisitUnfreezeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChangeRequestObject struct {
+	ChangeID ChangePath `json:"change_id"`
+}
+
+type GetChangeResponseObject interface {
+	VisitGetChangeResponse(w http.ResponseWriter) error
+}
+
+type GetChange200JSONResponse Change
+
+func (response GetChange200JSONResponse) VisitGetChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChangedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetChangedefaultApplicationProblemPlusJSONResponse) VisitGetChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoChangeRequestObject struct {
+	ChangeID ChangePath `json:"change_id"`
+	Params   UndoChangeParams
+	Body     *UndoChangeJSONRequestBody
+}
+
+type UndoChangeResponseObject interface {
+	VisitUndoChangeResponse(w http.ResponseWriter) error
+}
+
+type UndoChange200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type UndoChange200JSONResponse struct {
+	Body    Change
+	Headers UndoChange200ResponseHeaders
+}
+
+func (response UndoChange200JSONResponse) VisitUndoChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoChangedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UndoChangedefaultApplicationProblemPlusJSONResponse) VisitUndoChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDamageRequestObject struct {
+	Params GetDamageParams
+}
+
+type GetDamageResponseObject interface {
+	VisitGetDamageResponse(w http.ResponseWriter) error
+}
+
+type GetDamage200JSONResponse Damage
+
+func (response GetDamage200JSONResponse) VisitGetDamageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDamagedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDamagedefaultApplicationProblemPlusJSONResponse) VisitGetDamageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmergencyWithdrawRequestObject struct {
+	Params EmergencyWithdrawParams
+	Body   *EmergencyWithdrawJSONRequestBody
+}
+
+type EmergencyWithdrawResponseObject interface {
+	VisitEmergencyWithdrawResponse(w http.ResponseWriter) error
+}
+
+type EmergencyWithdraw200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type EmergencyWithdraw200JSONResponse struct {
+	Body    EmergencyResult
+	Headers EmergencyWithdraw200ResponseHeaders
+}
+
+func (response EmergencyWithdraw200JSONResponse) VisitEmergencyWithdrawResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmergencyWithdrawdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EmergencyWithdrawdefaultApplicationProblemPlusJSONResponse) VisitEmergencyWithdrawResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKillSwitchesRequestObject struct {
+}
+
+type ListKillSwitchesResponseObject interface {
+	VisitListKillSwitchesResponse(w http.ResponseWriter) error
+}
+
+type ListKillSwitches200JSONResponse KillSwitchList
+
+func (response ListKillSwitches200JSONResponse) VisitListKillSwitchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKillSwitchesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListKillSwitchesdefaultApplicationProblemPlusJSONResponse) VisitListKillSwitchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetKillSwitchRequestObject struct {
+	Params SetKillSwitchParams
+	Body   *SetKillSwitchJSONRequestBody
+}
+
+type SetKillSwitchResponseObject interface {
+	VisitSetKillSwitchResponse(w http.ResponseWriter) error
+}
+
+type SetKillSwitch200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type SetKillSwitch200JSONResponse struct {
+	Body    KillSwitchList
+	Headers SetKillSwitch200ResponseHeaders
+}
+
+func (response SetKillSwitch200JSONResponse) VisitSetKillSwitchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetKillSwitchdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetKillSwitchdefaultApplicationProblemPlusJSONResponse) VisitSetKillSwitchResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9282,6 +11681,56 @@ func (response WithdrawPrefixdefaultApplicationProblemPlusJSONResponse) VisitWit
 	return err
 }
 
+type RestoreRequestObject struct {
+	Params RestoreParams
+	Body   *RestoreJSONRequestBody
+}
+
+type RestoreResponseObject interface {
+	VisitRestoreResponse(w http.ResponseWriter) error
+}
+
+type Restore200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type Restore200JSONResponse struct {
+	Body    RestoreResult
+	Headers Restore200ResponseHeaders
+}
+
+func (response Restore200JSONResponse) VisitRestoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoredefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestoredefaultApplicationProblemPlusJSONResponse) VisitRestoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RollbackRequestObject struct {
 	Params RollbackParams
 	Body   *RollbackJSONRequestBody
@@ -9490,6 +11939,156 @@ type DiffSnapshotsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DiffSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitDiffSnapshotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PinSnapshotRequestObject struct {
+	Params PinSnapshotParams
+	Body   *PinSnapshotJSONRequestBody
+}
+
+type PinSnapshotResponseObject interface {
+	VisitPinSnapshotResponse(w http.ResponseWriter) error
+}
+
+type PinSnapshot200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type PinSnapshot200JSONResponse struct {
+	Body    Pin
+	Headers PinSnapshot200ResponseHeaders
+}
+
+func (response PinSnapshot200JSONResponse) VisitPinSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PinSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PinSnapshotdefaultApplicationProblemPlusJSONResponse) VisitPinSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnpinSnapshotRequestObject struct {
+	Params UnpinSnapshotParams
+	Body   *UnpinSnapshotJSONRequestBody
+}
+
+type UnpinSnapshotResponseObject interface {
+	VisitUnpinSnapshotResponse(w http.ResponseWriter) error
+}
+
+type UnpinSnapshot200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type UnpinSnapshot200JSONResponse struct {
+	Body    Pin
+	Headers UnpinSnapshot200ResponseHeaders
+}
+
+func (response UnpinSnapshot200JSONResponse) VisitUnpinSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnpinSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UnpinSnapshotdefaultApplicationProblemPlusJSONResponse) VisitUnpinSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySnapshotsRequestObject struct {
+	Params VerifySnapshotsParams
+	Body   *VerifySnapshotsJSONRequestBody
+}
+
+type VerifySnapshotsResponseObject interface {
+	VisitVerifySnapshotsResponse(w http.ResponseWriter) error
+}
+
+type VerifySnapshots200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type VerifySnapshots200JSONResponse struct {
+	Body    SnapshotVerification
+	Headers VerifySnapshots200ResponseHeaders
+}
+
+func (response VerifySnapshots200JSONResponse) VisitVerifySnapshotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySnapshotsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VerifySnapshotsdefaultApplicationProblemPlusJSONResponse) VisitVerifySnapshotsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9862,9 +12461,45 @@ type StrictServerInterface interface {
 	// GetBreaker breaker scopes, strictest first
 	// (GET /v1/breaker)
 	GetBreaker(ctx context.Context, request GetBreakerRequestObject) (GetBreakerResponseObject, error)
+	// Freeze lock every change but restores and the emergency lane
+	// (POST /v1/breaker/freeze)
+	Freeze(ctx context.Context, request FreezeRequestObject) (FreezeResponseObject, error)
+	// ListJournal entries of the loss journal, newest first
+	// (GET /v1/breaker/journal)
+	ListJournal(ctx context.Context, request ListJournalRequestObject) (ListJournalResponseObject, error)
 	// ResetBreaker reset one tripped scope
 	// (POST /v1/breaker/reset)
 	ResetBreaker(ctx context.Context, request ResetBreakerRequestObject) (ResetBreakerResponseObject, error)
+	// TripBreaker open one scope by hand
+	// (POST /v1/breaker/trip)
+	TripBreaker(ctx context.Context, request TripBreakerRequestObject) (TripBreakerResponseObject, error)
+	// ListTrips trips that left evidence, newest first
+	// (GET /v1/breaker/trips)
+	ListTrips(ctx context.Context, request ListTripsRequestObject) (ListTripsResponseObject, error)
+	// GetTrip evidence of one trip
+	// (GET /v1/breaker/trips/{trip_id})
+	GetTrip(ctx context.Context, request GetTripRequestObject) (GetTripResponseObject, error)
+	// Unfreeze take the lock off; what was open under it is open again
+	// (POST /v1/breaker/unfreeze)
+	Unfreeze(ctx context.Context, request UnfreezeRequestObject) (UnfreezeResponseObject, error)
+	// GetChange one change of desired state and its effects
+	// (GET /v1/changes/{change_id})
+	GetChange(ctx context.Context, request GetChangeRequestObject) (GetChangeResponseObject, error)
+	// UndoChange take one change back
+	// (POST /v1/changes/{change_id}/undo)
+	UndoChange(ctx context.Context, request UndoChangeRequestObject) (UndoChangeResponseObject, error)
+	// GetDamage what is not as it was, and how to repair it
+	// (GET /v1/damage)
+	GetDamage(ctx context.Context, request GetDamageRequestObject) (GetDamageResponseObject, error)
+	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
+	// (POST /v1/emergency/withdraw)
+	EmergencyWithdraw(ctx context.Context, request EmergencyWithdrawRequestObject) (EmergencyWithdrawResponseObject, error)
+	// ListKillSwitches what can be turned off at once
+	// (GET /v1/kill-switches)
+	ListKillSwitches(ctx context.Context, request ListKillSwitchesRequestObject) (ListKillSwitchesResponseObject, error)
+	// SetKillSwitch turn one thing off or on
+	// (POST /v1/kill-switches)
+	SetKillSwitch(ctx context.Context, request SetKillSwitchRequestObject) (SetKillSwitchResponseObject, error)
 	// ListNegativeIntents what is down on purpose
 	// (GET /v1/negative-intents)
 	ListNegativeIntents(ctx context.Context, request ListNegativeIntentsRequestObject) (ListNegativeIntentsResponseObject, error)
@@ -9919,6 +12554,9 @@ type StrictServerInterface interface {
 	// WithdrawPrefix withdraw every BGP prefix of the prefix
 	// (POST /v1/prefixes/{prefix_id}/withdraw)
 	WithdrawPrefix(ctx context.Context, request WithdrawPrefixRequestObject) (WithdrawPrefixResponseObject, error)
+	// Restore put desired state and the wire back to a good generation
+	// (POST /v1/restore)
+	Restore(ctx context.Context, request RestoreRequestObject) (RestoreResponseObject, error)
 	// Rollback compose a new generation from an old one
 	// (POST /v1/rollback)
 	Rollback(ctx context.Context, request RollbackRequestObject) (RollbackResponseObject, error)
@@ -9934,6 +12572,15 @@ type StrictServerInterface interface {
 	// DiffSnapshots difference of two generations
 	// (GET /v1/snapshots/diff)
 	DiffSnapshots(ctx context.Context, request DiffSnapshotsRequestObject) (DiffSnapshotsResponseObject, error)
+	// PinSnapshot hold the wire at the active generation
+	// (POST /v1/snapshots/pin)
+	PinSnapshot(ctx context.Context, request PinSnapshotRequestObject) (PinSnapshotResponseObject, error)
+	// UnpinSnapshot let the builder go on
+	// (POST /v1/snapshots/unpin)
+	UnpinSnapshot(ctx context.Context, request UnpinSnapshotRequestObject) (UnpinSnapshotResponseObject, error)
+	// VerifySnapshots read every kept snapshot in both copies and heal what one lacks
+	// (POST /v1/snapshots/verify)
+	VerifySnapshots(ctx context.Context, request VerifySnapshotsRequestObject) (VerifySnapshotsResponseObject, error)
 	// GetSnapshot one snapshot
 	// (GET /v1/snapshots/{generation})
 	GetSnapshot(ctx context.Context, request GetSnapshotRequestObject) (GetSnapshotResponseObject, error)
@@ -10895,6 +13542,65 @@ func (sh *strictHandler) GetBreaker(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Freeze operation middleware
+func (sh *strictHandler) Freeze(w http.ResponseWriter, r *http.Request, params FreezeParams) {
+	var request FreezeRequestObject
+
+	request.Params = params
+
+	var body FreezeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Freeze(ctx, request.(FreezeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Freeze")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FreezeResponseObject); ok {
+		if err := validResponse.VisitFreezeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListJournal operation middleware
+func (sh *strictHandler) ListJournal(w http.ResponseWriter, r *http.Request, params ListJournalParams) {
+	var request ListJournalRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListJournal(ctx, request.(ListJournalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListJournal")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListJournalResponseObject); ok {
+		if err := validResponse.VisitListJournalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ResetBreaker operation middleware
 func (sh *strictHandler) ResetBreaker(w http.ResponseWriter, r *http.Request, params ResetBreakerParams) {
 	var request ResetBreakerRequestObject
@@ -10921,6 +13627,298 @@ func (sh *strictHandler) ResetBreaker(w http.ResponseWriter, r *http.Request, pa
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ResetBreakerResponseObject); ok {
 		if err := validResponse.VisitResetBreakerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TripBreaker operation middleware
+func (sh *strictHandler) TripBreaker(w http.ResponseWriter, r *http.Request, params TripBreakerParams) {
+	var request TripBreakerRequestObject
+
+	request.Params = params
+
+	var body TripBreakerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TripBreaker(ctx, request.(TripBreakerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TripBreaker")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TripBreakerResponseObject); ok {
+		if err := validResponse.VisitTripBreakerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListTrips operation middleware
+func (sh *strictHandler) ListTrips(w http.ResponseWriter, r *http.Request) {
+	var request ListTripsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTrips(ctx, request.(ListTripsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTrips")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListTripsResponseObject); ok {
+		if err := validResponse.VisitListTripsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetTrip operation middleware
+func (sh *strictHandler) GetTrip(w http.ResponseWriter, r *http.Request, tripID TripPath) {
+	var request GetTripRequestObject
+
+	request.TripID = tripID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTrip(ctx, request.(GetTripRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTrip")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetTripResponseObject); ok {
+		if err := validResponse.VisitGetTripResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Unfreeze operation middleware
+func (sh *strictHandler) Unfreeze(w http.ResponseWriter, r *http.Request, params UnfreezeParams) {
+	var request UnfreezeRequestObject
+
+	request.Params = params
+
+	var body UnfreezeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Unfreeze(ctx, request.(UnfreezeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Unfreeze")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnfreezeResponseObject); ok {
+		if err := validResponse.VisitUnfreezeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetChange operation middleware
+func (sh *strictHandler) GetChange(w http.ResponseWriter, r *http.Request, changeID ChangePath) {
+	var request GetChangeRequestObject
+
+	request.ChangeID = changeID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetChange(ctx, request.(GetChangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetChange")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetChangeResponseObject); ok {
+		if err := validResponse.VisitGetChangeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UndoChange operation middleware
+func (sh *strictHandler) UndoChange(w http.ResponseWriter, r *http.Request, changeID ChangePath, params UndoChangeParams) {
+	var request UndoChangeRequestObject
+
+	request.ChangeID = changeID
+	request.Params = params
+
+	var body UndoChangeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UndoChange(ctx, request.(UndoChangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UndoChange")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UndoChangeResponseObject); ok {
+		if err := validResponse.VisitUndoChangeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDamage operation middleware
+func (sh *strictHandler) GetDamage(w http.ResponseWriter, r *http.Request, params GetDamageParams) {
+	var request GetDamageRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDamage(ctx, request.(GetDamageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDamage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDamageResponseObject); ok {
+		if err := validResponse.VisitGetDamageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EmergencyWithdraw operation middleware
+func (sh *strictHandler) EmergencyWithdraw(w http.ResponseWriter, r *http.Request, params EmergencyWithdrawParams) {
+	var request EmergencyWithdrawRequestObject
+
+	request.Params = params
+
+	var body EmergencyWithdrawJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EmergencyWithdraw(ctx, request.(EmergencyWithdrawRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EmergencyWithdraw")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EmergencyWithdrawResponseObject); ok {
+		if err := validResponse.VisitEmergencyWithdrawResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListKillSwitches operation middleware
+func (sh *strictHandler) ListKillSwitches(w http.ResponseWriter, r *http.Request) {
+	var request ListKillSwitchesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListKillSwitches(ctx, request.(ListKillSwitchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListKillSwitches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListKillSwitchesResponseObject); ok {
+		if err := validResponse.VisitListKillSwitchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetKillSwitch operation middleware
+func (sh *strictHandler) SetKillSwitch(w http.ResponseWriter, r *http.Request, params SetKillSwitchParams) {
+	var request SetKillSwitchRequestObject
+
+	request.Params = params
+
+	var body SetKillSwitchJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetKillSwitch(ctx, request.(SetKillSwitchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetKillSwitch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetKillSwitchResponseObject); ok {
+		if err := validResponse.VisitSetKillSwitchResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -11465,6 +14463,39 @@ func (sh *strictHandler) WithdrawPrefix(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
+// Restore operation middleware
+func (sh *strictHandler) Restore(w http.ResponseWriter, r *http.Request, params RestoreParams) {
+	var request RestoreRequestObject
+
+	request.Params = params
+
+	var body RestoreJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Restore(ctx, request.(RestoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Restore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreResponseObject); ok {
+		if err := validResponse.VisitRestoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Rollback operation middleware
 func (sh *strictHandler) Rollback(w http.ResponseWriter, r *http.Request, params RollbackParams) {
 	var request RollbackRequestObject
@@ -11598,6 +14629,105 @@ func (sh *strictHandler) DiffSnapshots(w http.ResponseWriter, r *http.Request, p
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(DiffSnapshotsResponseObject); ok {
 		if err := validResponse.VisitDiffSnapshotsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PinSnapshot operation middleware
+func (sh *strictHandler) PinSnapshot(w http.ResponseWriter, r *http.Request, params PinSnapshotParams) {
+	var request PinSnapshotRequestObject
+
+	request.Params = params
+
+	var body PinSnapshotJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PinSnapshot(ctx, request.(PinSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PinSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PinSnapshotResponseObject); ok {
+		if err := validResponse.VisitPinSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UnpinSnapshot operation middleware
+func (sh *strictHandler) UnpinSnapshot(w http.ResponseWriter, r *http.Request, params UnpinSnapshotParams) {
+	var request UnpinSnapshotRequestObject
+
+	request.Params = params
+
+	var body UnpinSnapshotJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UnpinSnapshot(ctx, request.(UnpinSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnpinSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnpinSnapshotResponseObject); ok {
+		if err := validResponse.VisitUnpinSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// VerifySnapshots operation middleware
+func (sh *strictHandler) VerifySnapshots(w http.ResponseWriter, r *http.Request, params VerifySnapshotsParams) {
+	var request VerifySnapshotsRequestObject
+
+	request.Params = params
+
+	var body VerifySnapshotsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifySnapshots(ctx, request.(VerifySnapshotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifySnapshots")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(VerifySnapshotsResponseObject); ok {
+		if err := validResponse.VisitVerifySnapshotsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -36,6 +36,12 @@ type Config struct {
 	Speaker  Speaker
 	Letters  Letters
 
+	Pins      Pins
+	Trips     Trips
+	Emergency EmergencyLane
+	Repair    Repair
+	Switches  KillSwitches
+
 	Mirror *Mirror                      // tokens without the store
 	Ready  func() (ok bool, why string) // for /readyz; ready if nil
 	Risks  func() []string              // named risks in force, for /v1/status

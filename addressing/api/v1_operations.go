@@ -236,7 +236,7 @@ func nestedCounts(m map[string]map[addressing.Family]plan.Count) map[string]map[
 }
 
 // Rollback composes a new generation from an old one. Exactly one of all,
-// account_id and prefix_id names what it is for: none is never everything.
+// account_id, prefix_id and prefix names what it is for: none is never everything.
 func (h *handlers) Rollback(ctx context.Context, r RollbackRequestObject) (RollbackResponseObject, error) {
 	if h.cfg.Pipeline == nil {
 		return nil, missing("pipeline")
@@ -259,18 +259,27 @@ func (h *handlers) Rollback(ctx context.Context, r RollbackRequestObject) (Rollb
 		req.PrefixID = *r.Body.PrefixID
 		named++
 	}
+	if r.Body.Prefix != nil {
+		p, err := addressing.ParsePrefix(*r.Body.Prefix)
+		if err != nil {
+			return nil, &inputError{"/prefix", err.Error()}
+		}
+		req.Prefix = p
+		named++
+	}
 	if named != 1 {
-		return nil, &inputError{"", "exactly one of all, account_id and prefix_id must be given"}
+		return nil, &inputError{"", "exactly one of all, account_id, prefix_id and prefix must be given"}
 	}
 	if r.Body.To != nil {
 		req.To = uint64(*r.Body.To)
 	}
+	req.DryRun = r.Body.DryRun != nil && *r.Body.DryRun
 	o, err := h.cfg.Pipeline.Rollback(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	return Rollback200JSONResponse{Body: RollbackResult{Generation: int64(o.Generation), From: int64(o.From), To: int64(o.To), ID: string(o.ID),
-		Advertised: o.Advertised, Modified: o.Modified, LeftAdvertised: o.LeftAdvertised, NegativeIntents: o.NegativeIntents,
+		Of: o.Of, DryRun: req.DryRun, Advertised: o.Advertised, Modified: o.Modified, LeftAdvertised: o.LeftAdvertised, NegativeIntents: o.NegativeIntents,
 		Pinned: o.Pinned, IntentRestored: o.IntentRestored, Detail: o.Detail}}, nil
 }
 

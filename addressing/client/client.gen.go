@@ -168,6 +168,78 @@ func (e BreakerScopeState) Valid() bool {
 	}
 }
 
+// Defines values for BreakerTripScope.
+const (
+	BreakerTripScopeAccount  BreakerTripScope = "account"
+	BreakerTripScopeActor    BreakerTripScope = "actor"
+	BreakerTripScopeGlobal   BreakerTripScope = "global"
+	BreakerTripScopeNeighbor BreakerTripScope = "neighbor"
+	BreakerTripScopeService  BreakerTripScope = "service"
+)
+
+// Valid indicates whether the value is a known member of the BreakerTripScope enum.
+func (e BreakerTripScope) Valid() bool {
+	switch e {
+	case BreakerTripScopeAccount:
+		return true
+	case BreakerTripScopeActor:
+		return true
+	case BreakerTripScopeGlobal:
+		return true
+	case BreakerTripScopeNeighbor:
+		return true
+	case BreakerTripScopeService:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangeEffectKind.
+const (
+	ChangeEffectKindGained   ChangeEffectKind = "gained"
+	ChangeEffectKindLost     ChangeEffectKind = "lost"
+	ChangeEffectKindModified ChangeEffectKind = "modified"
+	ChangeEffectKindUnbound  ChangeEffectKind = "unbound"
+	ChangeEffectKindWeakened ChangeEffectKind = "weakened"
+)
+
+// Valid indicates whether the value is a known member of the ChangeEffectKind enum.
+func (e ChangeEffectKind) Valid() bool {
+	switch e {
+	case ChangeEffectKindGained:
+		return true
+	case ChangeEffectKindLost:
+		return true
+	case ChangeEffectKindModified:
+		return true
+	case ChangeEffectKindUnbound:
+		return true
+	case ChangeEffectKindWeakened:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DamageIntent.
+const (
+	DamageIntentLost DamageIntent = "lost"
+	DamageIntentOk   DamageIntent = "ok"
+)
+
+// Valid indicates whether the value is a known member of the DamageIntent enum.
+func (e DamageIntent) Valid() bool {
+	switch e {
+	case DamageIntentLost:
+		return true
+	case DamageIntentOk:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FindingVerdict.
 const (
 	FindingVerdictAllow  FindingVerdict = "allow"
@@ -183,6 +255,24 @@ func (e FindingVerdict) Valid() bool {
 	case FindingVerdictHold:
 		return true
 	case FindingVerdictRefuse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KillSwitchFails.
+const (
+	KillSwitchFailsOff KillSwitchFails = "off"
+	KillSwitchFailsOn  KillSwitchFails = "on"
+)
+
+// Valid indicates whether the value is a known member of the KillSwitchFails enum.
+func (e KillSwitchFails) Valid() bool {
+	switch e {
+	case KillSwitchFailsOff:
+		return true
+	case KillSwitchFailsOn:
 		return true
 	default:
 		return false
@@ -880,6 +970,86 @@ type BreakerScope struct {
 // BreakerScopeState defines model for BreakerScope.State.
 type BreakerScopeState string
 
+// BreakerTrip defines model for BreakerTrip.
+type BreakerTrip struct {
+	// Key left out for the global scope
+	Key    *string          `json:"key,omitempty"`
+	Reason string           `json:"reason"`
+	Scope  BreakerTripScope `json:"scope"`
+}
+
+// BreakerTripScope defines model for BreakerTrip.Scope.
+type BreakerTripScope string
+
+// Change defines model for Change.
+type Change struct {
+	AccountID *string        `json:"account_id,omitempty"`
+	Actor     Actor          `json:"actor"`
+	At        time.Time      `json:"at"`
+	ChangeID  string         `json:"change_id"`
+	Effects   []ChangeEffect `json:"effects"`
+	Objects   []string       `json:"objects"`
+	Reason    string         `json:"reason"`
+	Verb      string         `json:"verb"`
+}
+
+// ChangeEffect defines model for ChangeEffect.
+type ChangeEffect struct {
+	AccountID string           `json:"account_id"`
+	Cidr      string           `json:"cidr"`
+	Kind      ChangeEffectKind `json:"kind"`
+}
+
+// ChangeEffectKind defines model for ChangeEffect.Kind.
+type ChangeEffectKind string
+
+// Damage defines model for Damage.
+type Damage struct {
+	Accounts      []DamageAccount `json:"accounts"`
+	Counts        map[string]int  `json:"counts"`
+	DownOnPurpose []DamageDown    `json:"down_on_purpose"`
+	Environment   string          `json:"environment"`
+
+	// Generation that was good
+	Generation int64 `json:"generation"`
+
+	// Intent lost: there is no desired state to compare; the wire holds what the snapshot says
+	Intent DamageIntent  `json:"intent"`
+	Losses []DamageRoute `json:"losses"`
+}
+
+// DamageIntent lost: there is no desired state to compare; the wire holds what the snapshot says
+type DamageIntent string
+
+// DamageAccount defines model for DamageAccount.
+type DamageAccount struct {
+	Account string         `json:"account"`
+	Class   string         `json:"class"`
+	Counts  map[string]int `json:"counts"`
+	Name    string         `json:"name"`
+	Repair  string         `json:"repair"`
+}
+
+// DamageDown defines model for DamageDown.
+type DamageDown struct {
+	Account string `json:"account"`
+	Author  string `json:"author"`
+	Cidr    string `json:"cidr"`
+	Intent  string `json:"intent"`
+	Reason  string `json:"reason"`
+}
+
+// DamageRoute defines model for DamageRoute.
+type DamageRoute struct {
+	Account string `json:"account"`
+	Cidr    string `json:"cidr"`
+	Class   string `json:"class"`
+
+	// Missing services no longer bound over it
+	Missing []string `json:"missing"`
+	Repair  string   `json:"repair"`
+}
+
 // Delegation defines model for Delegation.
 type Delegation struct {
 	Cidr               string    `json:"cidr"`
@@ -926,12 +1096,121 @@ type DelegationsEnvelope struct {
 	Success    bool         `json:"success"`
 }
 
+// EmergencyResult defines model for EmergencyResult.
+type EmergencyResult struct {
+	// Advertised of them on the wire before
+	Advertised int `json:"advertised"`
+
+	// ChangeID of the change just made, the handle of its undo
+	ChangeID *string `json:"change_id,omitempty"`
+	Detail   string  `json:"detail"`
+
+	// Intents ids of the negative intents that keep them down
+	Intents []string `json:"intents"`
+
+	// Offline made without the database: it lives in the snapshot until desired state is back
+	Offline  bool     `json:"offline"`
+	Prefixes []string `json:"prefixes"`
+
+	// Total advertised routes in all before
+	Total int `json:"total"`
+}
+
+// EmergencyWithdraw defines model for EmergencyWithdraw.
+type EmergencyWithdraw struct {
+	// DryRun say what would be done and stop
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Incident id of the incident
+	Incident string `json:"incident"`
+
+	// Prefixes BGP prefixes, exactly
+	Prefixes []string `json:"prefixes"`
+	Reason   string   `json:"reason"`
+}
+
 // EmptyEnvelope defines model for EmptyEnvelope.
 type EmptyEnvelope struct {
 	Errors   []Message               `json:"errors"`
 	Messages []Message               `json:"messages"`
 	Result   *map[string]interface{} `json:"result"`
 	Success  bool                    `json:"success"`
+}
+
+// Evidence defines model for Evidence.
+type Evidence struct {
+	Accounts []EvidenceAccount `json:"accounts"`
+	Actors   []EvidenceTally   `json:"actors"`
+	At       time.Time         `json:"at"`
+
+	// By who made the change that tripped it, or tripped it by hand
+	By *string `json:"by,omitempty"`
+
+	// Generation on the wire at the trip
+	Generation int64  `json:"generation"`
+	Key        string `json:"key"`
+
+	// Neighbors what every neighbor held at the trip
+	Neighbors []EvidenceTable `json:"neighbors"`
+	Reason    string          `json:"reason"`
+
+	// Requests what was charged in the hour before
+	Requests []JournalEntry   `json:"requests"`
+	Rule     string           `json:"rule"`
+	Scope    string           `json:"scope"`
+	Snapshot string           `json:"snapshot"`
+	State    string           `json:"state"`
+	TripID   string           `json:"trip_id"`
+	Windows  []EvidenceWindow `json:"windows"`
+}
+
+// EvidenceAccount defines model for EvidenceAccount.
+type EvidenceAccount struct {
+	Account string   `json:"account"`
+	Actors  []string `json:"actors"`
+
+	// Notice what the account is told: which prefixes, what is safe to do, how to restore
+	Notice   string    `json:"notice"`
+	Prefixes []string  `json:"prefixes"`
+	Since    time.Time `json:"since"`
+}
+
+// EvidenceList defines model for EvidenceList.
+type EvidenceList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Evidence         `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// EvidenceTable defines model for EvidenceTable.
+type EvidenceTable struct {
+	// Advertised per family: ipv4-unicast, ipv6-unicast
+	Advertised map[string]int `json:"advertised"`
+	Neighbor   string         `json:"neighbor"`
+	State      string         `json:"state"`
+}
+
+// EvidenceTally defines model for EvidenceTally.
+type EvidenceTally struct {
+	Losses int    `json:"losses"`
+	Name   string `json:"name"`
+}
+
+// EvidenceWindow defines model for EvidenceWindow.
+type EvidenceWindow struct {
+	Limit int    `json:"limit"`
+	Rule  string `json:"rule"`
+	Used  int    `json:"used"`
 }
 
 // FailureEnvelope defines model for FailureEnvelope.
@@ -962,6 +1241,89 @@ type Held struct {
 	Next     string     `json:"next"`
 	Since    *time.Time `json:"since"`
 	Why      string     `json:"why"`
+}
+
+// JournalEntry defines model for JournalEntry.
+type JournalEntry struct {
+	Actor    string    `json:"actor"`
+	At       time.Time `json:"at"`
+	ID       *string   `json:"id,omitempty"`
+	Incident *string   `json:"incident,omitempty"`
+
+	// Items prefixes
+	Items  []string `json:"items"`
+	Kind   string   `json:"kind"`
+	Lane   *string  `json:"lane,omitempty"`
+	Reason *string  `json:"reason,omitempty"`
+
+	// Record the whole record, for breaker simulate and suggest
+	Record interface{} `json:"record,omitempty"`
+	Rule   *string     `json:"rule,omitempty"`
+	Scope  string      `json:"scope"`
+	Seq    int64       `json:"seq"`
+	To     *string     `json:"to,omitempty"`
+}
+
+// JournalList defines model for JournalList.
+type JournalList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []JournalEntry     `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// KillSwitch defines model for KillSwitch.
+type KillSwitch struct {
+	By *string `json:"by,omitempty"`
+
+	// Effect of turning it off
+	Effect string `json:"effect"`
+
+	// Fails what it is when its state is not known
+	Fails  KillSwitchFails `json:"fails"`
+	Name   string          `json:"name"`
+	Off    bool            `json:"off"`
+	Reason *string         `json:"reason,omitempty"`
+
+	// Side what else stops or goes on
+	Side  string     `json:"side"`
+	Since *time.Time `json:"since,omitempty"`
+}
+
+// KillSwitchFails what it is when its state is not known
+type KillSwitchFails string
+
+// KillSwitchList defines model for KillSwitchList.
+type KillSwitchList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []KillSwitch       `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// KillSwitchSet defines model for KillSwitchSet.
+type KillSwitchSet struct {
+	Name   string `json:"name"`
+	Off    bool   `json:"off"`
+	Reason string `json:"reason"`
 }
 
 // LOADocument defines model for LOADocument.
@@ -1149,6 +1511,15 @@ type PendingDeletionList struct {
 
 	// Total objects in the scope
 	Total int `json:"total"`
+}
+
+// Pin defines model for Pin.
+type Pin struct {
+	Actor      string     `json:"actor"`
+	At         *time.Time `json:"at"`
+	Generation int64      `json:"generation"`
+	Pinned     bool       `json:"pinned"`
+	Reason     string     `json:"reason"`
 }
 
 // Plan defines model for Plan.
@@ -1412,6 +1783,53 @@ type Refusal struct {
 // RefusalVerdict defines model for Refusal.Verdict.
 type RefusalVerdict string
 
+// Restore exactly one of all and account_id
+type Restore struct {
+	AccountID *string `json:"account_id,omitempty"`
+
+	// All true: every account
+	All *bool `json:"all,omitempty"`
+
+	// DryRun say what would be done and stop
+	DryRun *bool  `json:"dry_run,omitempty"`
+	Reason string `json:"reason"`
+
+	// To generation that was good; the active one unless told
+	To *int64 `json:"to,omitempty"`
+}
+
+// RestoreResult defines model for RestoreResult.
+type RestoreResult struct {
+	// Advertised routes put back on the wire
+	Advertised int `json:"advertised"`
+
+	// Changed objects of desired state set back
+	Changed int `json:"changed"`
+
+	// Created objects of desired state that were missing
+	Created int    `json:"created"`
+	Detail  string `json:"detail"`
+
+	// Generation on the wire
+	Generation int64 `json:"generation"`
+
+	// NegativeIntents that kept something down on purpose
+	NegativeIntents int `json:"negative_intents"`
+
+	// Of routes on the wire before
+	Of     int  `json:"of"`
+	Pinned bool `json:"pinned"`
+
+	// Rebuilt desired state was lost and has been rebuilt from the snapshot
+	Rebuilt bool `json:"rebuilt"`
+
+	// To that was brought back
+	To int64 `json:"to"`
+
+	// Tokens tokens put back from their mirror
+	Tokens int `json:"tokens"`
+}
+
 // ResultInfo defines model for ResultInfo.
 type ResultInfo struct {
 	Count      int `json:"count"`
@@ -1420,12 +1838,18 @@ type ResultInfo struct {
 	TotalCount int `json:"total_count"`
 }
 
-// Rollback exactly one of all, account_id and prefix_id
+// Rollback exactly one of all, account_id, prefix_id and prefix
 type Rollback struct {
 	AccountID *string `json:"account_id,omitempty"`
 
 	// All true: every account
-	All      *bool   `json:"all,omitempty"`
+	All *bool `json:"all,omitempty"`
+
+	// DryRun say what would be done and stop
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Prefix a prefix or BGP prefix, exactly
+	Prefix   *string `json:"prefix,omitempty"`
 	PrefixID *string `json:"prefix_id,omitempty"`
 	Reason   string  `json:"reason"`
 
@@ -1438,6 +1862,9 @@ type RollbackResult struct {
 	// Advertised routes put back
 	Advertised int    `json:"advertised"`
 	Detail     string `json:"detail"`
+
+	// DryRun nothing was changed
+	DryRun     bool   `json:"dry_run"`
 	From       int64  `json:"from"`
 	Generation int64  `json:"generation"`
 	ID         string `json:"id"`
@@ -1450,9 +1877,12 @@ type RollbackResult struct {
 	Modified       int `json:"modified"`
 
 	// NegativeIntents routes kept down on purpose
-	NegativeIntents int   `json:"negative_intents"`
-	Pinned          bool  `json:"pinned"`
-	To              int64 `json:"to"`
+	NegativeIntents int `json:"negative_intents"`
+
+	// Of routes advertised before
+	Of     int   `json:"of"`
+	Pinned bool  `json:"pinned"`
+	To     int64 `json:"to"`
 }
 
 // RouteStatus defines model for RouteStatus.
@@ -1595,6 +2025,19 @@ type SnapshotList struct {
 	Total int `json:"total"`
 }
 
+// SnapshotVerification defines model for SnapshotVerification.
+type SnapshotVerification struct {
+	// Generations kept
+	Generations int `json:"generations"`
+
+	// Healed what one copy lacked and got back from the other
+	Healed []string `json:"healed"`
+	Ok     bool     `json:"ok"`
+
+	// Problems what neither copy has
+	Problems []string `json:"problems"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	// Advertised per family: ipv4-unicast, ipv6-unicast
@@ -1726,6 +2169,13 @@ type TokenSecret struct {
 // TokenSecretRole defines model for TokenSecret.Role.
 type TokenSecretRole string
 
+// Unpin defines model for Unpin.
+type Unpin struct {
+	// Accept id of the snapshot that desired state would lead to, as the plan shows it; not needed when nothing differs
+	Accept *string `json:"accept,omitempty"`
+	Reason string  `json:"reason"`
+}
+
 // AccountFilter defines model for AccountFilter.
 type AccountFilter = string
 
@@ -1740,6 +2190,9 @@ type BindingPath = string
 
 // CIDRFilter defines model for CIDRFilter.
 type CIDRFilter = string
+
+// ChangePath defines model for ChangePath.
+type ChangePath = string
 
 // ConfirmHeader defines model for ConfirmHeader.
 type ConfirmHeader = string
@@ -1777,11 +2230,17 @@ type ReasonHeader = string
 // Since defines model for Since.
 type Since = time.Time
 
+// SinceGeneration defines model for SinceGeneration.
+type SinceGeneration = int64
+
 // ToGeneration defines model for ToGeneration.
 type ToGeneration = int64
 
 // TokenPath defines model for TokenPath.
 type TokenPath = string
+
+// TripPath defines model for TripPath.
+type TripPath = string
 
 // Failure defines model for Failure.
 type Failure = FailureEnvelope
@@ -2029,8 +2488,113 @@ type DeleteBindingParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// FreezeParams defines parameters for Freeze.
+type FreezeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ListJournalParams defines parameters for ListJournal.
+type ListJournalParams struct {
+	// Since not older than this time
+	Since *Since `form:"since,omitempty" json:"since,omitempty"`
+
+	// Limit at most so many, 100 unless told
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ResetBreakerParams defines parameters for ResetBreaker.
 type ResetBreakerParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// TripBreakerParams defines parameters for TripBreaker.
+type TripBreakerParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UnfreezeParams defines parameters for Unfreeze.
+type UnfreezeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UndoChangeParams defines parameters for UndoChange.
+type UndoChangeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// GetDamageParams defines parameters for GetDamage.
+type GetDamageParams struct {
+	// SinceGeneration the generation that was good; the active one unless told
+	SinceGeneration *SinceGeneration `form:"since_generation,omitempty" json:"since_generation,omitempty"`
+}
+
+// EmergencyWithdrawParams defines parameters for EmergencyWithdraw.
+type EmergencyWithdrawParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// SetKillSwitchParams defines parameters for SetKillSwitch.
+type SetKillSwitchParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
@@ -2200,6 +2764,21 @@ type WithdrawPrefixParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// RestoreParams defines parameters for Restore.
+type RestoreParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // RollbackParams defines parameters for Rollback.
 type RollbackParams struct {
 	// HoldfastReason why, for the audit log
@@ -2237,6 +2816,51 @@ type DiffSnapshotsParams struct {
 
 	// To newer generation
 	To ToGeneration `form:"to" json:"to"`
+}
+
+// PinSnapshotParams defines parameters for PinSnapshot.
+type PinSnapshotParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UnpinSnapshotParams defines parameters for UnpinSnapshot.
+type UnpinSnapshotParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// VerifySnapshotsParams defines parameters for VerifySnapshots.
+type VerifySnapshotsParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateTokenParams defines parameters for CreateToken.
@@ -2311,8 +2935,26 @@ type CreateAccountDelegationJSONRequestBody = DelegationCreate
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
 type CreateAccountJSONRequestBody = AccountCreate
 
+// FreezeJSONRequestBody defines body for Freeze for application/json ContentType.
+type FreezeJSONRequestBody = ReasonRequired
+
 // ResetBreakerJSONRequestBody defines body for ResetBreaker for application/json ContentType.
 type ResetBreakerJSONRequestBody = BreakerReset
+
+// TripBreakerJSONRequestBody defines body for TripBreaker for application/json ContentType.
+type TripBreakerJSONRequestBody = BreakerTrip
+
+// UnfreezeJSONRequestBody defines body for Unfreeze for application/json ContentType.
+type UnfreezeJSONRequestBody = ReasonRequired
+
+// UndoChangeJSONRequestBody defines body for UndoChange for application/json ContentType.
+type UndoChangeJSONRequestBody = ReasonRequired
+
+// EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
+type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
+
+// SetKillSwitchJSONRequestBody defines body for SetKillSwitch for application/json ContentType.
+type SetKillSwitchJSONRequestBody = KillSwitchSet
 
 // CreatePrefixJSONRequestBody defines body for CreatePrefix for application/json ContentType.
 type CreatePrefixJSONRequestBody = OperatorPrefixCreate
@@ -2338,11 +2980,23 @@ type UndeletePrefixJSONRequestBody = ReasonOnly
 // WithdrawPrefixJSONRequestBody defines body for WithdrawPrefix for application/json ContentType.
 type WithdrawPrefixJSONRequestBody = ReasonRequired
 
+// RestoreJSONRequestBody defines body for Restore for application/json ContentType.
+type RestoreJSONRequestBody = Restore
+
 // RollbackJSONRequestBody defines body for Rollback for application/json ContentType.
 type RollbackJSONRequestBody = Rollback
 
 // CreateServiceJSONRequestBody defines body for CreateService for application/json ContentType.
 type CreateServiceJSONRequestBody = ServiceCreate
+
+// PinSnapshotJSONRequestBody defines body for PinSnapshot for application/json ContentType.
+type PinSnapshotJSONRequestBody = ReasonRequired
+
+// UnpinSnapshotJSONRequestBody defines body for UnpinSnapshot for application/json ContentType.
+type UnpinSnapshotJSONRequestBody = Unpin
+
+// VerifySnapshotsJSONRequestBody defines body for VerifySnapshots for application/json ContentType.
+type VerifySnapshotsJSONRequestBody = ReasonOnly
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenCreate
@@ -2653,6 +3307,25 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/breaker (the `GetBreaker` operationId).
 	GetBreaker(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// FreezeWithBody lock every change but restores and the emergency lane
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+	FreezeWithBody(ctx context.Context, params *FreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Freeze lock every change but restores and the emergency lane
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+	Freeze(ctx context.Context, params *FreezeParams, body FreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListJournal entries of the loss journal, newest first
+	//
+	// Corresponds with GET /v1/breaker/journal (the `ListJournal` operationId).
+	ListJournal(ctx context.Context, params *ListJournalParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ResetBreakerWithBody reset one tripped scope
 	//
 	// Takes any type of body and a specified content type.
@@ -2666,6 +3339,101 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/breaker/reset (the `ResetBreaker` operationId).
 	ResetBreaker(ctx context.Context, params *ResetBreakerParams, body ResetBreakerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TripBreakerWithBody open one scope by hand
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+	TripBreakerWithBody(ctx context.Context, params *TripBreakerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TripBreaker open one scope by hand
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+	TripBreaker(ctx context.Context, params *TripBreakerParams, body TripBreakerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTrips trips that left evidence, newest first
+	//
+	// Corresponds with GET /v1/breaker/trips (the `ListTrips` operationId).
+	ListTrips(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTrip evidence of one trip
+	//
+	// Corresponds with GET /v1/breaker/trips/{trip_id} (the `GetTrip` operationId).
+	GetTrip(ctx context.Context, tripID TripPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnfreezeWithBody take the lock off; what was open under it is open again
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+	UnfreezeWithBody(ctx context.Context, params *UnfreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Unfreeze take the lock off; what was open under it is open again
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+	Unfreeze(ctx context.Context, params *UnfreezeParams, body UnfreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetChange one change of desired state and its effects
+	//
+	// Corresponds with GET /v1/changes/{change_id} (the `GetChange` operationId).
+	GetChange(ctx context.Context, changeID ChangePath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndoChangeWithBody take one change back
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+	UndoChangeWithBody(ctx context.Context, changeID ChangePath, params *UndoChangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndoChange take one change back
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+	UndoChange(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDamage what is not as it was, and how to repair it
+	//
+	// Corresponds with GET /v1/damage (the `GetDamage` operationId).
+	GetDamage(ctx context.Context, params *GetDamageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EmergencyWithdrawWithBody take a few prefixes down at once, also while everything is locked
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+	EmergencyWithdrawWithBody(ctx context.Context, params *EmergencyWithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+	EmergencyWithdraw(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListKillSwitches what can be turned off at once
+	//
+	// Corresponds with GET /v1/kill-switches (the `ListKillSwitches` operationId).
+	ListKillSwitches(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetKillSwitchWithBody turn one thing off or on
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+	SetKillSwitchWithBody(ctx context.Context, params *SetKillSwitchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetKillSwitch turn one thing off or on
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+	SetKillSwitch(ctx context.Context, params *SetKillSwitchParams, body SetKillSwitchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNegativeIntents what is down on purpose
 	//
@@ -2831,6 +3599,20 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/prefixes/{prefix_id}/withdraw (the `WithdrawPrefix` operationId).
 	WithdrawPrefix(ctx context.Context, prefixID PrefixPath, params *WithdrawPrefixParams, body WithdrawPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RestoreWithBody put desired state and the wire back to a good generation
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/restore (the `Restore` operationId).
+	RestoreWithBody(ctx context.Context, params *RestoreParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Restore put desired state and the wire back to a good generation
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/restore (the `Restore` operationId).
+	Restore(ctx context.Context, params *RestoreParams, body RestoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RollbackWithBody compose a new generation from an old one
 	//
 	// Takes any type of body and a specified content type.
@@ -2873,6 +3655,48 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/snapshots/diff (the `DiffSnapshots` operationId).
 	DiffSnapshots(ctx context.Context, params *DiffSnapshotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PinSnapshotWithBody hold the wire at the active generation
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+	PinSnapshotWithBody(ctx context.Context, params *PinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PinSnapshot hold the wire at the active generation
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+	PinSnapshot(ctx context.Context, params *PinSnapshotParams, body PinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnpinSnapshotWithBody let the builder go on
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+	UnpinSnapshotWithBody(ctx context.Context, params *UnpinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnpinSnapshot let the builder go on
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+	UnpinSnapshot(ctx context.Context, params *UnpinSnapshotParams, body UnpinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifySnapshotsWithBody read every kept snapshot in both copies and heal what one lacks
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+	VerifySnapshotsWithBody(ctx context.Context, params *VerifySnapshotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifySnapshots read every kept snapshot in both copies and heal what one lacks
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+	VerifySnapshots(ctx context.Context, params *VerifySnapshotsParams, body VerifySnapshotsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSnapshot one snapshot
 	//
@@ -3542,6 +4366,55 @@ func (c *Client) GetBreaker(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
+// FreezeWithBody lock every change but restores and the emergency lane
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+func (c *Client) FreezeWithBody(ctx context.Context, params *FreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFreezeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Freeze lock every change but restores and the emergency lane
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+func (c *Client) Freeze(ctx context.Context, params *FreezeParams, body FreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFreezeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListJournal entries of the loss journal, newest first
+//
+// Corresponds with GET /v1/breaker/journal (the `ListJournal` operationId).
+func (c *Client) ListJournal(ctx context.Context, params *ListJournalParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListJournalRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ResetBreakerWithBody reset one tripped scope
 //
 // Takes any type of body and a specified content type.
@@ -3566,6 +4439,251 @@ func (c *Client) ResetBreakerWithBody(ctx context.Context, params *ResetBreakerP
 // Corresponds with POST /v1/breaker/reset (the `ResetBreaker` operationId).
 func (c *Client) ResetBreaker(ctx context.Context, params *ResetBreakerParams, body ResetBreakerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResetBreakerRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TripBreakerWithBody open one scope by hand
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+func (c *Client) TripBreakerWithBody(ctx context.Context, params *TripBreakerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTripBreakerRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TripBreaker open one scope by hand
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+func (c *Client) TripBreaker(ctx context.Context, params *TripBreakerParams, body TripBreakerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTripBreakerRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTrips trips that left evidence, newest first
+//
+// Corresponds with GET /v1/breaker/trips (the `ListTrips` operationId).
+func (c *Client) ListTrips(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTripsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTrip evidence of one trip
+//
+// Corresponds with GET /v1/breaker/trips/{trip_id} (the `GetTrip` operationId).
+func (c *Client) GetTrip(ctx context.Context, tripID TripPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTripRequest(c.Server, tripID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnfreezeWithBody take the lock off; what was open under it is open again
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+func (c *Client) UnfreezeWithBody(ctx context.Context, params *UnfreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnfreezeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Unfreeze take the lock off; what was open under it is open again
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+func (c *Client) Unfreeze(ctx context.Context, params *UnfreezeParams, body UnfreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnfreezeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetChange one change of desired state and its effects
+//
+// Corresponds with GET /v1/changes/{change_id} (the `GetChange` operationId).
+func (c *Client) GetChange(ctx context.Context, changeID ChangePath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetChangeRequest(c.Server, changeID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndoChangeWithBody take one change back
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+func (c *Client) UndoChangeWithBody(ctx context.Context, changeID ChangePath, params *UndoChangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoChangeRequestWithBody(c.Server, changeID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndoChange take one change back
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+func (c *Client) UndoChange(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoChangeRequest(c.Server, changeID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDamage what is not as it was, and how to repair it
+//
+// Corresponds with GET /v1/damage (the `GetDamage` operationId).
+func (c *Client) GetDamage(ctx context.Context, params *GetDamageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDamageRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EmergencyWithdrawWithBody take a few prefixes down at once, also while everything is locked
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+func (c *Client) EmergencyWithdrawWithBody(ctx context.Context, params *EmergencyWithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEmergencyWithdrawRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+func (c *Client) EmergencyWithdraw(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEmergencyWithdrawRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListKillSwitches what can be turned off at once
+//
+// Corresponds with GET /v1/kill-switches (the `ListKillSwitches` operationId).
+func (c *Client) ListKillSwitches(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListKillSwitchesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetKillSwitchWithBody turn one thing off or on
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+func (c *Client) SetKillSwitchWithBody(ctx context.Context, params *SetKillSwitchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetKillSwitchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetKillSwitch turn one thing off or on
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+func (c *Client) SetKillSwitch(ctx context.Context, params *SetKillSwitchParams, body SetKillSwitchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetKillSwitchRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4000,6 +5118,40 @@ func (c *Client) WithdrawPrefix(ctx context.Context, prefixID PrefixPath, params
 	return c.Client.Do(req)
 }
 
+// RestoreWithBody put desired state and the wire back to a good generation
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/restore (the `Restore` operationId).
+func (c *Client) RestoreWithBody(ctx context.Context, params *RestoreParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Restore put desired state and the wire back to a good generation
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/restore (the `Restore` operationId).
+func (c *Client) Restore(ctx context.Context, params *RestoreParams, body RestoreJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RollbackWithBody compose a new generation from an old one
 //
 // Takes any type of body and a specified content type.
@@ -4103,6 +5255,108 @@ func (c *Client) ListSnapshots(ctx context.Context, reqEditors ...RequestEditorF
 // Corresponds with GET /v1/snapshots/diff (the `DiffSnapshots` operationId).
 func (c *Client) DiffSnapshots(ctx context.Context, params *DiffSnapshotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDiffSnapshotsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PinSnapshotWithBody hold the wire at the active generation
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+func (c *Client) PinSnapshotWithBody(ctx context.Context, params *PinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPinSnapshotRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PinSnapshot hold the wire at the active generation
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+func (c *Client) PinSnapshot(ctx context.Context, params *PinSnapshotParams, body PinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPinSnapshotRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnpinSnapshotWithBody let the builder go on
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+func (c *Client) UnpinSnapshotWithBody(ctx context.Context, params *UnpinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnpinSnapshotRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnpinSnapshot let the builder go on
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+func (c *Client) UnpinSnapshot(ctx context.Context, params *UnpinSnapshotParams, body UnpinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnpinSnapshotRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifySnapshotsWithBody read every kept snapshot in both copies and heal what one lacks
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+func (c *Client) VerifySnapshotsWithBody(ctx context.Context, params *VerifySnapshotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifySnapshotsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifySnapshots read every kept snapshot in both copies and heal what one lacks
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+func (c *Client) VerifySnapshots(ctx context.Context, params *VerifySnapshotsParams, body VerifySnapshotsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifySnapshotsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6332,6 +7586,160 @@ func NewGetBreakerRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewFreezeRequest calls the generic Freeze builder with application/json body
+func NewFreezeRequest(server string, params *FreezeParams, body FreezeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFreezeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewFreezeRequestWithBody constructs an http.Request for the Freeze method, with any body, and a specified content type
+func NewFreezeRequestWithBody(server string, params *FreezeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/freeze")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListJournalRequest constructs an http.Request for the ListJournal method
+func NewListJournalRequest(server string, params *ListJournalParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/journal")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewResetBreakerRequest calls the generic ResetBreaker builder with application/json body
 func NewResetBreakerRequest(server string, params *ResetBreakerParams, body ResetBreakerJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6353,6 +7761,629 @@ func NewResetBreakerRequestWithBody(server string, params *ResetBreakerParams, c
 	}
 
 	operationPath := fmt.Sprintf("/v1/breaker/reset")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewTripBreakerRequest calls the generic TripBreaker builder with application/json body
+func NewTripBreakerRequest(server string, params *TripBreakerParams, body TripBreakerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTripBreakerRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewTripBreakerRequestWithBody constructs an http.Request for the TripBreaker method, with any body, and a specified content type
+func NewTripBreakerRequestWithBody(server string, params *TripBreakerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/trip")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListTripsRequest constructs an http.Request for the ListTrips method
+func NewListTripsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/trips")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetTripRequest constructs an http.Request for the GetTrip method
+func NewGetTripRequest(server string, tripID TripPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "trip_id", tripID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/trips/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUnfreezeRequest calls the generic Unfreeze builder with application/json body
+func NewUnfreezeRequest(server string, params *UnfreezeParams, body UnfreezeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnfreezeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUnfreezeRequestWithBody constructs an http.Request for the Unfreeze method, with any body, and a specified content type
+func NewUnfreezeRequestWithBody(server string, params *UnfreezeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/unfreeze")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetChangeRequest constructs an http.Request for the GetChange method
+func NewGetChangeRequest(server string, changeID ChangePath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "change_id", changeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/changes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUndoChangeRequest calls the generic UndoChange builder with application/json body
+func NewUndoChangeRequest(server string, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUndoChangeRequestWithBody(server, changeID, params, "application/json", bodyReader)
+}
+
+// NewUndoChangeRequestWithBody constructs an http.Request for the UndoChange method, with any body, and a specified content type
+func NewUndoChangeRequestWithBody(server string, changeID ChangePath, params *UndoChangeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "change_id", changeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/changes/%s/undo", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDamageRequest constructs an http.Request for the GetDamage method
+func NewGetDamageRequest(server string, params *GetDamageParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/damage")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SinceGeneration != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since_generation", *params.SinceGeneration, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEmergencyWithdrawRequest calls the generic EmergencyWithdraw builder with application/json body
+func NewEmergencyWithdrawRequest(server string, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEmergencyWithdrawRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewEmergencyWithdrawRequestWithBody constructs an http.Request for the EmergencyWithdraw method, with any body, and a specified content type
+func NewEmergencyWithdrawRequestWithBody(server string, params *EmergencyWithdrawParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/emergency/withdraw")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListKillSwitchesRequest constructs an http.Request for the ListKillSwitches method
+func NewListKillSwitchesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/kill-switches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetKillSwitchRequest calls the generic SetKillSwitch builder with application/json body
+func NewSetKillSwitchRequest(server string, params *SetKillSwitchParams, body SetKillSwitchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetKillSwitchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSetKillSwitchRequestWithBody constructs an http.Request for the SetKillSwitch method, with any body, and a specified content type
+func NewSetKillSwitchRequestWithBody(server string, params *SetKillSwitchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/kill-switches")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -7619,6 +9650,94 @@ func NewWithdrawPrefixRequestWithBody(server string, prefixID PrefixPath, params
 	return req, nil
 }
 
+// NewRestoreRequest calls the generic Restore builder with application/json body
+func NewRestoreRequest(server string, params *RestoreParams, body RestoreJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRestoreRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRestoreRequestWithBody constructs an http.Request for the Restore method, with any body, and a specified content type
+func NewRestoreRequestWithBody(server string, params *RestoreParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/restore")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewRollbackRequest calls the generic Rollback builder with application/json body
 func NewRollbackRequest(server string, params *RollbackParams, body RollbackJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7902,6 +10021,270 @@ func NewDiffSnapshotsRequest(server string, params *DiffSnapshotsParams) (*http.
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPinSnapshotRequest calls the generic PinSnapshot builder with application/json body
+func NewPinSnapshotRequest(server string, params *PinSnapshotParams, body PinSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPinSnapshotRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPinSnapshotRequestWithBody constructs an http.Request for the PinSnapshot method, with any body, and a specified content type
+func NewPinSnapshotRequestWithBody(server string, params *PinSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/snapshots/pin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUnpinSnapshotRequest calls the generic UnpinSnapshot builder with application/json body
+func NewUnpinSnapshotRequest(server string, params *UnpinSnapshotParams, body UnpinSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnpinSnapshotRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUnpinSnapshotRequestWithBody constructs an http.Request for the UnpinSnapshot method, with any body, and a specified content type
+func NewUnpinSnapshotRequestWithBody(server string, params *UnpinSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/snapshots/unpin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewVerifySnapshotsRequest calls the generic VerifySnapshots builder with application/json body
+func NewVerifySnapshotsRequest(server string, params *VerifySnapshotsParams, body VerifySnapshotsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifySnapshotsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewVerifySnapshotsRequestWithBody constructs an http.Request for the VerifySnapshots method, with any body, and a specified content type
+func NewVerifySnapshotsRequestWithBody(server string, params *VerifySnapshotsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/snapshots/verify")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
 	}
 
 	return req, nil
@@ -8577,6 +10960,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/breaker (the `GetBreaker` operationId).
 	GetBreakerWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBreakerResponse, error)
 
+	// FreezeWithBodyWithResponse lock every change but restores and the emergency lane
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+	FreezeWithBodyWithResponse(ctx context.Context, params *FreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FreezeResponse, error)
+
+	// FreezeWithResponse lock every change but restores and the emergency lane
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+	FreezeWithResponse(ctx context.Context, params *FreezeParams, body FreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*FreezeResponse, error)
+
+	// ListJournalWithResponse entries of the loss journal, newest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/breaker/journal (the `ListJournal` operationId).
+	ListJournalWithResponse(ctx context.Context, params *ListJournalParams, reqEditors ...RequestEditorFn) (*ListJournalResponse, error)
+
 	// ResetBreakerWithBodyWithResponse reset one tripped scope
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -8590,6 +10994,111 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/breaker/reset (the `ResetBreaker` operationId).
 	ResetBreakerWithResponse(ctx context.Context, params *ResetBreakerParams, body ResetBreakerJSONRequestBody, reqEditors ...RequestEditorFn) (*ResetBreakerResponse, error)
+
+	// TripBreakerWithBodyWithResponse open one scope by hand
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+	TripBreakerWithBodyWithResponse(ctx context.Context, params *TripBreakerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TripBreakerResponse, error)
+
+	// TripBreakerWithResponse open one scope by hand
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+	TripBreakerWithResponse(ctx context.Context, params *TripBreakerParams, body TripBreakerJSONRequestBody, reqEditors ...RequestEditorFn) (*TripBreakerResponse, error)
+
+	// ListTripsWithResponse trips that left evidence, newest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/breaker/trips (the `ListTrips` operationId).
+	ListTripsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTripsResponse, error)
+
+	// GetTripWithResponse evidence of one trip
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/breaker/trips/{trip_id} (the `GetTrip` operationId).
+	GetTripWithResponse(ctx context.Context, tripID TripPath, reqEditors ...RequestEditorFn) (*GetTripResponse, error)
+
+	// UnfreezeWithBodyWithResponse take the lock off; what was open under it is open again
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+	UnfreezeWithBodyWithResponse(ctx context.Context, params *UnfreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnfreezeResponse, error)
+
+	// UnfreezeWithResponse take the lock off; what was open under it is open again
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+	UnfreezeWithResponse(ctx context.Context, params *UnfreezeParams, body UnfreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*UnfreezeResponse, error)
+
+	// GetChangeWithResponse one change of desired state and its effects
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/changes/{change_id} (the `GetChange` operationId).
+	GetChangeWithResponse(ctx context.Context, changeID ChangePath, reqEditors ...RequestEditorFn) (*GetChangeResponse, error)
+
+	// UndoChangeWithBodyWithResponse take one change back
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+	UndoChangeWithBodyWithResponse(ctx context.Context, changeID ChangePath, params *UndoChangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndoChangeResponse, error)
+
+	// UndoChangeWithResponse take one change back
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+	UndoChangeWithResponse(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoChangeResponse, error)
+
+	// GetDamageWithResponse what is not as it was, and how to repair it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/damage (the `GetDamage` operationId).
+	GetDamageWithResponse(ctx context.Context, params *GetDamageParams, reqEditors ...RequestEditorFn) (*GetDamageResponse, error)
+
+	// EmergencyWithdrawWithBodyWithResponse take a few prefixes down at once, also while everything is locked
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+	EmergencyWithdrawWithBodyWithResponse(ctx context.Context, params *EmergencyWithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EmergencyWithdrawResponse, error)
+
+	// EmergencyWithdrawWithResponse take a few prefixes down at once, also while everything is locked
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+	EmergencyWithdrawWithResponse(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*EmergencyWithdrawResponse, error)
+
+	// ListKillSwitchesWithResponse what can be turned off at once
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/kill-switches (the `ListKillSwitches` operationId).
+	ListKillSwitchesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListKillSwitchesResponse, error)
+
+	// SetKillSwitchWithBodyWithResponse turn one thing off or on
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+	SetKillSwitchWithBodyWithResponse(ctx context.Context, params *SetKillSwitchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetKillSwitchResponse, error)
+
+	// SetKillSwitchWithResponse turn one thing off or on
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+	SetKillSwitchWithResponse(ctx context.Context, params *SetKillSwitchParams, body SetKillSwitchJSONRequestBody, reqEditors ...RequestEditorFn) (*SetKillSwitchResponse, error)
 
 	// ListNegativeIntentsWithResponse what is down on purpose
 	//
@@ -8775,6 +11284,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/prefixes/{prefix_id}/withdraw (the `WithdrawPrefix` operationId).
 	WithdrawPrefixWithResponse(ctx context.Context, prefixID PrefixPath, params *WithdrawPrefixParams, body WithdrawPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawPrefixResponse, error)
 
+	// RestoreWithBodyWithResponse put desired state and the wire back to a good generation
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/restore (the `Restore` operationId).
+	RestoreWithBodyWithResponse(ctx context.Context, params *RestoreParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreResponse, error)
+
+	// RestoreWithResponse put desired state and the wire back to a good generation
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/restore (the `Restore` operationId).
+	RestoreWithResponse(ctx context.Context, params *RestoreParams, body RestoreJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreResponse, error)
+
 	// RollbackWithBodyWithResponse compose a new generation from an old one
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -8823,6 +11346,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/snapshots/diff (the `DiffSnapshots` operationId).
 	DiffSnapshotsWithResponse(ctx context.Context, params *DiffSnapshotsParams, reqEditors ...RequestEditorFn) (*DiffSnapshotsResponse, error)
+
+	// PinSnapshotWithBodyWithResponse hold the wire at the active generation
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+	PinSnapshotWithBodyWithResponse(ctx context.Context, params *PinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PinSnapshotResponse, error)
+
+	// PinSnapshotWithResponse hold the wire at the active generation
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+	PinSnapshotWithResponse(ctx context.Context, params *PinSnapshotParams, body PinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*PinSnapshotResponse, error)
+
+	// UnpinSnapshotWithBodyWithResponse let the builder go on
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+	UnpinSnapshotWithBodyWithResponse(ctx context.Context, params *UnpinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnpinSnapshotResponse, error)
+
+	// UnpinSnapshotWithResponse let the builder go on
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+	UnpinSnapshotWithResponse(ctx context.Context, params *UnpinSnapshotParams, body UnpinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UnpinSnapshotResponse, error)
+
+	// VerifySnapshotsWithBodyWithResponse read every kept snapshot in both copies and heal what one lacks
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+	VerifySnapshotsWithBodyWithResponse(ctx context.Context, params *VerifySnapshotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifySnapshotsResponse, error)
+
+	// VerifySnapshotsWithResponse read every kept snapshot in both copies and heal what one lacks
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+	VerifySnapshotsWithResponse(ctx context.Context, params *VerifySnapshotsParams, body VerifySnapshotsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifySnapshotsResponse, error)
 
 	// GetSnapshotWithResponse one snapshot
 	//
@@ -10502,6 +13067,109 @@ func (r GetBreakerResponse) ContentType() string {
 	return ""
 }
 
+// FreezeResponse200Headers the declared response headers of an HTTP 200 response for Freeze
+type FreezeResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type FreezeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Breaker
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *FreezeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FreezeResponse) GetJSON200() *Breaker {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FreezeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FreezeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FreezeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FreezeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FreezeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListJournalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *JournalList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListJournalResponse) GetJSON200() *JournalList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListJournalResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListJournalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListJournalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListJournalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListJournalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ResetBreakerResponse200Headers the declared response headers of an HTTP 200 response for ResetBreaker
 type ResetBreakerResponse200Headers struct {
 	HoldfastChange *string
@@ -10551,6 +13219,521 @@ func (r ResetBreakerResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResetBreakerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// TripBreakerResponse200Headers the declared response headers of an HTTP 200 response for TripBreaker
+type TripBreakerResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type TripBreakerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Breaker
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *TripBreakerResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TripBreakerResponse) GetJSON200() *Breaker {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TripBreakerResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TripBreakerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TripBreakerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TripBreakerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TripBreakerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTripsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EvidenceList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTripsResponse) GetJSON200() *EvidenceList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTripsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTripsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTripsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTripsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTripsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetTripResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Evidence
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetTripResponse) GetJSON200() *Evidence {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetTripResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetTripResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTripResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTripResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTripResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UnfreezeResponse200Headers the declared response headers of an HTTP 200 response for Unfreeze
+type UnfreezeResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type UnfreezeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Breaker
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UnfreezeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnfreezeResponse) GetJSON200() *Breaker {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnfreezeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnfreezeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnfreezeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnfreezeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnfreezeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetChangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Change
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetChangeResponse) GetJSON200() *Change {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetChangeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetChangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetChangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetChangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetChangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UndoChangeResponse200Headers the declared response headers of an HTTP 200 response for UndoChange
+type UndoChangeResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type UndoChangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Change
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UndoChangeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UndoChangeResponse) GetJSON200() *Change {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UndoChangeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UndoChangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UndoChangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UndoChangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UndoChangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDamageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Damage
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDamageResponse) GetJSON200() *Damage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetDamageResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDamageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDamageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDamageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDamageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EmergencyWithdrawResponse200Headers the declared response headers of an HTTP 200 response for EmergencyWithdraw
+type EmergencyWithdrawResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type EmergencyWithdrawResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EmergencyResult
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EmergencyWithdrawResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EmergencyWithdrawResponse) GetJSON200() *EmergencyResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EmergencyWithdrawResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EmergencyWithdrawResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EmergencyWithdrawResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EmergencyWithdrawResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EmergencyWithdrawResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListKillSwitchesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KillSwitchList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListKillSwitchesResponse) GetJSON200() *KillSwitchList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListKillSwitchesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListKillSwitchesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListKillSwitchesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListKillSwitchesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListKillSwitchesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetKillSwitchResponse200Headers the declared response headers of an HTTP 200 response for SetKillSwitch
+type SetKillSwitchResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type SetKillSwitchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KillSwitchList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetKillSwitchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetKillSwitchResponse) GetJSON200() *KillSwitchList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetKillSwitchResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetKillSwitchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetKillSwitchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetKillSwitchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetKillSwitchResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11498,6 +14681,61 @@ func (r WithdrawPrefixResponse) ContentType() string {
 	return ""
 }
 
+// RestoreResponse200Headers the declared response headers of an HTTP 200 response for Restore
+type RestoreResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type RestoreResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RestoreResult
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RestoreResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestoreResponse) GetJSON200() *RestoreResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RestoreResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RestoreResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RollbackResponse200Headers the declared response headers of an HTTP 200 response for Rollback
 type RollbackResponse200Headers struct {
 	HoldfastChange *string
@@ -11747,6 +14985,171 @@ func (r DiffSnapshotsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DiffSnapshotsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PinSnapshotResponse200Headers the declared response headers of an HTTP 200 response for PinSnapshot
+type PinSnapshotResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type PinSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Pin
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PinSnapshotResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PinSnapshotResponse) GetJSON200() *Pin {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PinSnapshotResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PinSnapshotResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PinSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PinSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PinSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UnpinSnapshotResponse200Headers the declared response headers of an HTTP 200 response for UnpinSnapshot
+type UnpinSnapshotResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type UnpinSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Pin
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UnpinSnapshotResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnpinSnapshotResponse) GetJSON200() *Pin {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnpinSnapshotResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnpinSnapshotResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnpinSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnpinSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnpinSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// VerifySnapshotsResponse200Headers the declared response headers of an HTTP 200 response for VerifySnapshots
+type VerifySnapshotsResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type VerifySnapshotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SnapshotVerification
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *VerifySnapshotsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r VerifySnapshotsResponse) GetJSON200() *SnapshotVerification {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r VerifySnapshotsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r VerifySnapshotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifySnapshotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifySnapshotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifySnapshotsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12569,6 +15972,45 @@ func (c *ClientWithResponses) GetBreakerWithResponse(ctx context.Context, reqEdi
 	return ParseGetBreakerResponse(rsp)
 }
 
+// FreezeWithBodyWithResponse lock every change but restores and the emergency lane
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+func (c *ClientWithResponses) FreezeWithBodyWithResponse(ctx context.Context, params *FreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FreezeResponse, error) {
+	rsp, err := c.FreezeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFreezeResponse(rsp)
+}
+
+// FreezeWithResponse lock every change but restores and the emergency lane
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/freeze (the `Freeze` operationId).
+func (c *ClientWithResponses) FreezeWithResponse(ctx context.Context, params *FreezeParams, body FreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*FreezeResponse, error) {
+	rsp, err := c.Freeze(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFreezeResponse(rsp)
+}
+
+// ListJournalWithResponse entries of the loss journal, newest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/breaker/journal (the `ListJournal` operationId).
+func (c *ClientWithResponses) ListJournalWithResponse(ctx context.Context, params *ListJournalParams, reqEditors ...RequestEditorFn) (*ListJournalResponse, error) {
+	rsp, err := c.ListJournal(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListJournalResponse(rsp)
+}
+
 // ResetBreakerWithBodyWithResponse reset one tripped scope
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -12593,6 +16035,201 @@ func (c *ClientWithResponses) ResetBreakerWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseResetBreakerResponse(rsp)
+}
+
+// TripBreakerWithBodyWithResponse open one scope by hand
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+func (c *ClientWithResponses) TripBreakerWithBodyWithResponse(ctx context.Context, params *TripBreakerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TripBreakerResponse, error) {
+	rsp, err := c.TripBreakerWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTripBreakerResponse(rsp)
+}
+
+// TripBreakerWithResponse open one scope by hand
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/trip (the `TripBreaker` operationId).
+func (c *ClientWithResponses) TripBreakerWithResponse(ctx context.Context, params *TripBreakerParams, body TripBreakerJSONRequestBody, reqEditors ...RequestEditorFn) (*TripBreakerResponse, error) {
+	rsp, err := c.TripBreaker(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTripBreakerResponse(rsp)
+}
+
+// ListTripsWithResponse trips that left evidence, newest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/breaker/trips (the `ListTrips` operationId).
+func (c *ClientWithResponses) ListTripsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTripsResponse, error) {
+	rsp, err := c.ListTrips(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTripsResponse(rsp)
+}
+
+// GetTripWithResponse evidence of one trip
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/breaker/trips/{trip_id} (the `GetTrip` operationId).
+func (c *ClientWithResponses) GetTripWithResponse(ctx context.Context, tripID TripPath, reqEditors ...RequestEditorFn) (*GetTripResponse, error) {
+	rsp, err := c.GetTrip(ctx, tripID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTripResponse(rsp)
+}
+
+// UnfreezeWithBodyWithResponse take the lock off; what was open under it is open again
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+func (c *ClientWithResponses) UnfreezeWithBodyWithResponse(ctx context.Context, params *UnfreezeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnfreezeResponse, error) {
+	rsp, err := c.UnfreezeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnfreezeResponse(rsp)
+}
+
+// UnfreezeWithResponse take the lock off; what was open under it is open again
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/unfreeze (the `Unfreeze` operationId).
+func (c *ClientWithResponses) UnfreezeWithResponse(ctx context.Context, params *UnfreezeParams, body UnfreezeJSONRequestBody, reqEditors ...RequestEditorFn) (*UnfreezeResponse, error) {
+	rsp, err := c.Unfreeze(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnfreezeResponse(rsp)
+}
+
+// GetChangeWithResponse one change of desired state and its effects
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/changes/{change_id} (the `GetChange` operationId).
+func (c *ClientWithResponses) GetChangeWithResponse(ctx context.Context, changeID ChangePath, reqEditors ...RequestEditorFn) (*GetChangeResponse, error) {
+	rsp, err := c.GetChange(ctx, changeID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetChangeResponse(rsp)
+}
+
+// UndoChangeWithBodyWithResponse take one change back
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+func (c *ClientWithResponses) UndoChangeWithBodyWithResponse(ctx context.Context, changeID ChangePath, params *UndoChangeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndoChangeResponse, error) {
+	rsp, err := c.UndoChangeWithBody(ctx, changeID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndoChangeResponse(rsp)
+}
+
+// UndoChangeWithResponse take one change back
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
+func (c *ClientWithResponses) UndoChangeWithResponse(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoChangeResponse, error) {
+	rsp, err := c.UndoChange(ctx, changeID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndoChangeResponse(rsp)
+}
+
+// GetDamageWithResponse what is not as it was, and how to repair it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/damage (the `GetDamage` operationId).
+func (c *ClientWithResponses) GetDamageWithResponse(ctx context.Context, params *GetDamageParams, reqEditors ...RequestEditorFn) (*GetDamageResponse, error) {
+	rsp, err := c.GetDamage(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDamageResponse(rsp)
+}
+
+// EmergencyWithdrawWithBodyWithResponse take a few prefixes down at once, also while everything is locked
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+func (c *ClientWithResponses) EmergencyWithdrawWithBodyWithResponse(ctx context.Context, params *EmergencyWithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EmergencyWithdrawResponse, error) {
+	rsp, err := c.EmergencyWithdrawWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEmergencyWithdrawResponse(rsp)
+}
+
+// EmergencyWithdrawWithResponse take a few prefixes down at once, also while everything is locked
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
+func (c *ClientWithResponses) EmergencyWithdrawWithResponse(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*EmergencyWithdrawResponse, error) {
+	rsp, err := c.EmergencyWithdraw(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEmergencyWithdrawResponse(rsp)
+}
+
+// ListKillSwitchesWithResponse what can be turned off at once
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/kill-switches (the `ListKillSwitches` operationId).
+func (c *ClientWithResponses) ListKillSwitchesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListKillSwitchesResponse, error) {
+	rsp, err := c.ListKillSwitches(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListKillSwitchesResponse(rsp)
+}
+
+// SetKillSwitchWithBodyWithResponse turn one thing off or on
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+func (c *ClientWithResponses) SetKillSwitchWithBodyWithResponse(ctx context.Context, params *SetKillSwitchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetKillSwitchResponse, error) {
+	rsp, err := c.SetKillSwitchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetKillSwitchResponse(rsp)
+}
+
+// SetKillSwitchWithResponse turn one thing off or on
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/kill-switches (the `SetKillSwitch` operationId).
+func (c *ClientWithResponses) SetKillSwitchWithResponse(ctx context.Context, params *SetKillSwitchParams, body SetKillSwitchJSONRequestBody, reqEditors ...RequestEditorFn) (*SetKillSwitchResponse, error) {
+	rsp, err := c.SetKillSwitch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetKillSwitchResponse(rsp)
 }
 
 // ListNegativeIntentsWithResponse what is down on purpose
@@ -12935,6 +16572,32 @@ func (c *ClientWithResponses) WithdrawPrefixWithResponse(ctx context.Context, pr
 	return ParseWithdrawPrefixResponse(rsp)
 }
 
+// RestoreWithBodyWithResponse put desired state and the wire back to a good generation
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/restore (the `Restore` operationId).
+func (c *ClientWithResponses) RestoreWithBodyWithResponse(ctx context.Context, params *RestoreParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreResponse, error) {
+	rsp, err := c.RestoreWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreResponse(rsp)
+}
+
+// RestoreWithResponse put desired state and the wire back to a good generation
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/restore (the `Restore` operationId).
+func (c *ClientWithResponses) RestoreWithResponse(ctx context.Context, params *RestoreParams, body RestoreJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreResponse, error) {
+	rsp, err := c.Restore(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreResponse(rsp)
+}
+
 // RollbackWithBodyWithResponse compose a new generation from an old one
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13024,6 +16687,84 @@ func (c *ClientWithResponses) DiffSnapshotsWithResponse(ctx context.Context, par
 		return nil, err
 	}
 	return ParseDiffSnapshotsResponse(rsp)
+}
+
+// PinSnapshotWithBodyWithResponse hold the wire at the active generation
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+func (c *ClientWithResponses) PinSnapshotWithBodyWithResponse(ctx context.Context, params *PinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PinSnapshotResponse, error) {
+	rsp, err := c.PinSnapshotWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePinSnapshotResponse(rsp)
+}
+
+// PinSnapshotWithResponse hold the wire at the active generation
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
+func (c *ClientWithResponses) PinSnapshotWithResponse(ctx context.Context, params *PinSnapshotParams, body PinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*PinSnapshotResponse, error) {
+	rsp, err := c.PinSnapshot(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePinSnapshotResponse(rsp)
+}
+
+// UnpinSnapshotWithBodyWithResponse let the builder go on
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+func (c *ClientWithResponses) UnpinSnapshotWithBodyWithResponse(ctx context.Context, params *UnpinSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnpinSnapshotResponse, error) {
+	rsp, err := c.UnpinSnapshotWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnpinSnapshotResponse(rsp)
+}
+
+// UnpinSnapshotWithResponse let the builder go on
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/snapshots/unpin (the `UnpinSnapshot` operationId).
+func (c *ClientWithResponses) UnpinSnapshotWithResponse(ctx context.Context, params *UnpinSnapshotParams, body UnpinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*UnpinSnapshotResponse, error) {
+	rsp, err := c.UnpinSnapshot(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnpinSnapshotResponse(rsp)
+}
+
+// VerifySnapshotsWithBodyWithResponse read every kept snapshot in both copies and heal what one lacks
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+func (c *ClientWithResponses) VerifySnapshotsWithBodyWithResponse(ctx context.Context, params *VerifySnapshotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifySnapshotsResponse, error) {
+	rsp, err := c.VerifySnapshotsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifySnapshotsResponse(rsp)
+}
+
+// VerifySnapshotsWithResponse read every kept snapshot in both copies and heal what one lacks
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/snapshots/verify (the `VerifySnapshots` operationId).
+func (c *ClientWithResponses) VerifySnapshotsWithResponse(ctx context.Context, params *VerifySnapshotsParams, body VerifySnapshotsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifySnapshotsResponse, error) {
+	rsp, err := c.VerifySnapshots(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifySnapshotsResponse(rsp)
 }
 
 // GetSnapshotWithResponse one snapshot
@@ -14442,6 +18183,85 @@ func ParseGetBreakerResponse(rsp *http.Response) (*GetBreakerResponse, error) {
 	return response, nil
 }
 
+// ParseFreezeResponse parses an HTTP response from a FreezeWithResponse call
+func ParseFreezeResponse(rsp *http.Response) (*FreezeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FreezeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Breaker
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers FreezeResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListJournalResponse parses an HTTP response from a ListJournalWithResponse call
+func ParseListJournalResponse(rsp *http.Response) (*ListJournalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListJournalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest JournalList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseResetBreakerResponse parses an HTTP response from a ResetBreakerWithResponse call
 func ParseResetBreakerResponse(rsp *http.Response) (*ResetBreakerResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14475,6 +18295,401 @@ func ParseResetBreakerResponse(rsp *http.Response) (*ResetBreakerResponse, error
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ResetBreakerResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseTripBreakerResponse parses an HTTP response from a TripBreakerWithResponse call
+func ParseTripBreakerResponse(rsp *http.Response) (*TripBreakerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TripBreakerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Breaker
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers TripBreakerResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTripsResponse parses an HTTP response from a ListTripsWithResponse call
+func ParseListTripsResponse(rsp *http.Response) (*ListTripsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTripsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EvidenceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetTripResponse parses an HTTP response from a GetTripWithResponse call
+func ParseGetTripResponse(rsp *http.Response) (*GetTripResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTripResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Evidence
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnfreezeResponse parses an HTTP response from a UnfreezeWithResponse call
+func ParseUnfreezeResponse(rsp *http.Response) (*UnfreezeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnfreezeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Breaker
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UnfreezeResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetChangeResponse parses an HTTP response from a GetChangeWithResponse call
+func ParseGetChangeResponse(rsp *http.Response) (*GetChangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetChangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Change
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUndoChangeResponse parses an HTTP response from a UndoChangeWithResponse call
+func ParseUndoChangeResponse(rsp *http.Response) (*UndoChangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UndoChangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Change
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UndoChangeResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDamageResponse parses an HTTP response from a GetDamageWithResponse call
+func ParseGetDamageResponse(rsp *http.Response) (*GetDamageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDamageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Damage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEmergencyWithdrawResponse parses an HTTP response from a EmergencyWithdrawWithResponse call
+func ParseEmergencyWithdrawResponse(rsp *http.Response) (*EmergencyWithdrawResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EmergencyWithdrawResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EmergencyResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EmergencyWithdrawResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListKillSwitchesResponse parses an HTTP response from a ListKillSwitchesWithResponse call
+func ParseListKillSwitchesResponse(rsp *http.Response) (*ListKillSwitchesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListKillSwitchesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KillSwitchList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetKillSwitchResponse parses an HTTP response from a SetKillSwitchWithResponse call
+func ParseSetKillSwitchResponse(rsp *http.Response) (*SetKillSwitchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetKillSwitchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KillSwitchList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetKillSwitchResponse200Headers
 		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -15261,6 +19476,52 @@ func ParseWithdrawPrefixResponse(rsp *http.Response) (*WithdrawPrefixResponse, e
 	return response, nil
 }
 
+// ParseRestoreResponse parses an HTTP response from a RestoreWithResponse call
+func ParseRestoreResponse(rsp *http.Response) (*RestoreResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RestoreResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RestoreResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRollbackResponse parses an HTTP response from a RollbackWithResponse call
 func ParseRollbackResponse(rsp *http.Response) (*RollbackResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15454,6 +19715,144 @@ func ParseDiffSnapshotsResponse(rsp *http.Response) (*DiffSnapshotsResponse, err
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParsePinSnapshotResponse parses an HTTP response from a PinSnapshotWithResponse call
+func ParsePinSnapshotResponse(rsp *http.Response) (*PinSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PinSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Pin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PinSnapshotResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUnpinSnapshotResponse parses an HTTP response from a UnpinSnapshotWithResponse call
+func ParseUnpinSnapshotResponse(rsp *http.Response) (*UnpinSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnpinSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Pin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UnpinSnapshotResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseVerifySnapshotsResponse parses an HTTP response from a VerifySnapshotsWithResponse call
+func ParseVerifySnapshotsResponse(rsp *http.Response) (*VerifySnapshotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifySnapshotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SnapshotVerification
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers VerifySnapshotsResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
