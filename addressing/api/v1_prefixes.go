@@ -72,6 +72,9 @@ func (h *handlers) changedPrefix(ctx context.Context, d addressing.PrefixDetail,
 	c.tag(d.Version)
 	out := h.look(ctx).prefix(d)
 	out.ChangeID = c.changed(cs)
+	if reg, err := h.intent(); err == nil {
+		h.provenance(ctx, reg, d, &out)
+	}
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing/client"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
@@ -161,7 +162,9 @@ func showStatus(c *cli.Context, a answer) error {
 		for _, r := range p.Routes {
 			row(w, r.Cidr, r.Summary)
 			row(w, "  seen by", strings.Join(r.SeenBy, ", "))
-			row(w, "  since", fmt.Sprintf("%s by %s: %s", optional(r.Provenance.Since), optional(r.Provenance.By), optional(r.Provenance.Reason)))
+			if p := r.Provenance; p.Since != nil && p.By != nil {
+				row(w, "  since", fmt.Sprintf("%s by %s: %s", p.Since.Format(time.RFC3339), *p.By, optional(p.Reason)))
+			}
 		}
 		for _, n := range p.NegativeIntents {
 			row(w, "down on purpose", fmt.Sprintf("%s (%s) by %s: %s", n.ID, n.Kind, n.Author, n.Reason))
