@@ -171,6 +171,11 @@ func evaluate(cfg *device.Config, c *Case, in *Route, r device.Route, from learn
 // export takes the route through the import pipeline of the session it was
 // learned on first, when the configuration has that session.
 func export(cfg *device.Config, s *device.Session, r device.Route, from learned) concrete.Result {
+	for i := range s.Originate {
+		if o := &s.Originate[i]; o.Prefix == r.Prefix && s.Carries(r.Family()) && !s.Inactive {
+			return originated(s, o, r)
+		}
+	}
 	var trace []concrete.Event
 	if src := sender(cfg, r, from); src != nil {
 		if r.Source.Role == device.UnknownRole {
@@ -192,6 +197,22 @@ func export(cfg *device.Config, s *device.Session, r device.Route, from learned)
 	res := concrete.Session(s, concrete.Export, r)
 	res.Trace = append(trace, res.Trace...)
 	return res
+}
+
+// originated is the route a session sends by itself, whatever the table holds
+// and the policies say. One that depends on a policy may be sent.
+func originated(s *device.Session, o *device.Origination, r device.Route) concrete.Result {
+	if o.Chain != nil {
+		if res := concrete.Session(s, concrete.Export, r); res.Verdict == device.Accept {
+			return res
+		}
+		return concrete.Result{Route: r, Blockers: []concrete.Blocker{{Pos: o.Pos, Text: o.Prefix.String(), Why: "it is sent when a policy accepts another route of the table"}}}
+	}
+	own := device.Route{Prefix: o.Prefix, Source: device.Source{Protocol: device.Local}}
+	if s.Kind != device.InternalSession {
+		own.ASPath = []uint32{s.LocalAS}
+	}
+	return concrete.Result{Verdict: device.Accept, Route: own, Trace: []concrete.Event{{Pos: o.Pos, Step: "originate", What: "sent past every filter -> accept"}}}
 }
 
 func sender(cfg *device.Config, r device.Route, from learned) *device.Session {

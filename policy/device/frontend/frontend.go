@@ -7,6 +7,7 @@ package frontend
 
 import (
 	"github.com/holdfast-bgp/holdfast/policy/device"
+	"github.com/holdfast-bgp/holdfast/policy/device/frr"
 	"github.com/holdfast-bgp/holdfast/policy/device/gobgp"
 	"github.com/holdfast-bgp/holdfast/policy/device/junos"
 )
@@ -21,13 +22,17 @@ type frontEnd struct {
 // which of two that recognise a text gets it.
 var frontEnds = map[device.Dialect]frontEnd{
 	device.GoBGP: {gobgp.Parse, gobgp.Recognise},
+	device.FRR:   {frr.Parse, frr.RecogniseFRR},
+	device.IOS:   {frr.ParseIOS, frr.RecogniseIOS},
+	device.EOS:   {frr.ParseEOS, frr.RecogniseEOS},
+	device.NXOS:  {frr.ParseNXOS, frr.RecogniseNXOS},
 	device.Junos: {junos.Parse, junos.Recognise},
 }
 
-var order = []device.Dialect{device.Junos, device.GoBGP}
+var order = []device.Dialect{device.Junos, device.FRR, device.NXOS, device.EOS, device.IOS, device.GoBGP}
 
 // names are other words for dialects, as test cases and users write them.
-var names = map[string]device.Dialect{"junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS}
+var names = map[string]device.Dialect{"junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS, "nx-os": device.NXOS}
 
 // ByName returns the dialect for a name; ok is false when it has no front end.
 func ByName(name string) (d device.Dialect, ok bool) {
