@@ -2,13 +2,10 @@ package api
 
 import (
 	"context"
-	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/policy"
-	"github.com/holdfast-bgp/holdfast/snapshots"
 )
 
 // listing is the scope of a list, echoed in its answer so that a client can
@@ -76,19 +73,6 @@ func intentOut(n addressing.NegativeIntent) NegativeIntent {
 		Author: n.Author, Reason: n.Reason, CreatedAt: micro(n.CreatedAt), ExpiresAt: microPtr(n.ExpiresAt)}
 	if n.CIDR.IsValid() {
 		out.Cidr = ptr(n.CIDR.String())
-	}
-	return out
-}
-
-// intentOf reads a negative intent back from a snapshot.
-func intentOf(account string, n snapshots.NegativeIntent) addressing.NegativeIntent {
-	out := addressing.NegativeIntent{ID: n.ID, AccountID: account, Site: n.Site, Kind: n.Kind, Author: n.Author, Reason: n.Reason,
-		CreatedAt: time.Unix(n.CreatedAt, 0).UTC()}
-	if p, err := netip.ParsePrefix(n.CIDR); err == nil {
-		out.CIDR = p
-	}
-	if n.ExpiresAt != 0 {
-		out.ExpiresAt = ptr(time.Unix(n.ExpiresAt, 0).UTC())
 	}
 	return out
 }

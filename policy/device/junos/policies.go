@@ -61,7 +61,6 @@ type reading struct {
 	xs      []device.Expr
 	nets    nets
 	current device.Side
-	terms   []*device.Term // of route filters with an action of their own
 }
 
 func (s *scope) term(p *device.Policy, n *tree.Node, name string) *device.Term {
