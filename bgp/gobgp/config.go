@@ -61,6 +61,9 @@ type Neighbor struct {
 	StrictRole  bool       // refuse a neighbor that sends no role (RFC 9234 section 4.2)
 	MaxPrefixes int        // end the session when the neighbor sends more; 0 is no limit
 	LinkLocal   netip.Addr // second IPv6 next hop (RFC 2545 section 3)
+	// Accept says which prefixes a neighbor with Receive control may send; nil
+	// is none.
+	Accept func(netip.Prefix) bool
 }
 
 // GracefulRestart is RFC 4724 towards one neighbor.

@@ -60,7 +60,7 @@ func guardNeighbor(index int, n Neighbor) guard.Neighbor {
 		Neighbor: n.Neighbor, Loopback: netip.AddrFrom4([4]byte{127, byte(1 + at>>16), byte(at >> 8), byte(at)}),
 		Port: n.Port, LocalAddress: n.LocalAddress, MD5: n.MD5, Passive: n.Passive,
 		TTLSecurity: n.TTLSecurity, Multihop: n.Multihop, HoldTime: n.HoldTime, Keepalive: n.Keepalive,
-		ConnectRetry: n.ConnectRetry, StrictRole: n.StrictRole, MaxPrefixes: n.MaxPrefixes, LinkLocal: n.LinkLocal,
+		ConnectRetry: n.ConnectRetry, StrictRole: n.StrictRole, MaxPrefixes: n.MaxPrefixes, LinkLocal: n.LinkLocal, Accept: n.Accept,
 	}
 	if n.GracefulRestart.Enabled {
 		out.RestartTime = n.GracefulRestart.RestartTime

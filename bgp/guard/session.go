@@ -191,7 +191,9 @@ func (n *neighbor) session(ctx context.Context, c *connection, r *wire.Reader, t
 	failed := make(chan error, 1)
 	go func() {
 		err := n.write(writing, c, t)
-		c.Close()
+		if err != nil {
+			c.Close() // wakes the reader
+		}
 		failed <- err
 	}()
 	n.wake()

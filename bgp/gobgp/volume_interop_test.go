@@ -1,0 +1,5 @@
+//go:build interop
+
+package gobgp
+
+const mutatedMessages = 100_000
