@@ -42,7 +42,8 @@ type ChangeSet struct {
 	Version   int64     `json:"version"` // of State with this change in it; no two changes share one
 	Objects   []string  `json:"objects"`
 	Effects   []Effect  `json:"effects"`
-	Confirm   string    `json:"confirm,omitempty"` // owner's confirmation token for a withdrawal beyond the free budget
+	Incident  string    `json:"incident,omitempty"` // of an emergency
+	Confirm   string    `json:"confirm,omitempty"`  // owner's confirmation token for a withdrawal beyond the free budget
 }
 
 // Gains reports whether the change only adds reachability: it has effects and

@@ -12,5 +12,6 @@ type Request struct {
 	At        time.Time // now, as the shell sees it
 	IfMatch   int64     // version the caller has seen; 0 asks for no comparison
 	Confirm   string    // answer to an earlier CodeConfirm
+	Incident  string    // id of the incident, for the emergency lane
 	Lift      []string  // ids of negative intents that this change may lift, named one by one
 }

@@ -375,9 +375,9 @@ func (s *restore) setBack(d *PrefixDetail, is, want BGPPrefix) error {
 	return err
 }
 
-// mayAdvertise: bound, and not down on purpose. A block leaves the desired
-// state alone, so it does not stop a restore of it; an owner's own withdrawal
-// and an emergency one are what is desired.
+// mayAdvertise: bound, and not down on purpose. A block and an emergency leave
+// the desired state alone and keep the route down by themselves, so they do not
+// stop a restore of it; an owner's own withdrawal is what is desired.
 func (s *restore) mayAdvertise(d *PrefixDetail, cidr netip.Prefix) bool {
 	bound, known := s.active[d.ID]
 	if !known {
@@ -390,7 +390,7 @@ func (s *restore) mayAdvertise(d *PrefixDetail, cidr netip.Prefix) bool {
 	may := true
 	for _, n := range d.BlockedBy(cidr, s.req.At) {
 		s.done.Kept = append(s.done.Kept, n.ID)
-		may = may && n.Kind == IntentBlock
+		may = may && (n.Kind == IntentBlock || n.Kind == IntentEmergency)
 	}
 	return may
 }
