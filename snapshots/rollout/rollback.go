@@ -162,6 +162,10 @@ func (r *Runner) judge(dryRun bool) plan.Gate {
 	return r.cfg.Gate
 }
 
+// PinnedByRollback begins the reason of a pin that a rollback sets because
+// desired state could not follow. A restore that makes it follow takes it off.
+const PinnedByRollback = "rolled back, but desired state could not be changed"
+
 // restoreIntent writes what was rolled back to desired state. If that cannot
 // be done, the speaker is pinned, so that the builder does not undo it.
 func (r *Runner) restoreIntent(ctx context.Context, req RollbackRequest, c snapshots.Composed, res *RollbackResult) {
@@ -185,7 +189,7 @@ func (r *Runner) restoreIntent(ctx context.Context, req RollbackRequest, c snaps
 		return
 	}
 	res.Pinned = err.Error()
-	pin := snapshots.Pin{Generation: r.Active().Head.Generation, Actor: actorKey(req.Actor), Reason: "rolled back, but desired state could not be changed: " + err.Error(), At: time.Now().UnixNano()}
+	pin := snapshots.Pin{Generation: r.Active().Head.Generation, Actor: actorKey(req.Actor), Reason: PinnedByRollback + ": " + err.Error(), At: time.Now().UnixNano()}
 	if err := r.cfg.Store.SetPin(pin); err != nil {
 		r.stop(pin.Reason)
 		r.failed(err)
