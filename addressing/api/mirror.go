@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,6 +83,14 @@ func (m *Mirror) use(tokens []addressing.TokenRecord) {
 		byHash[t.Hash] = t
 	}
 	m.byHash.Store(&byHash)
+}
+
+// Tokens lists what the mirror holds, sorted by id: what tokens are put back
+// from when the database was lost.
+func (m *Mirror) Tokens() []addressing.TokenRecord {
+	out := slices.Collect(maps.Values(*m.byHash.Load()))
+	slices.SortFunc(out, func(a, b addressing.TokenRecord) int { return strings.Compare(a.ID, b.ID) })
+	return out
 }
 
 // Authenticate finds the token with this hash that may be used now and from

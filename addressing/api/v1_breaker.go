@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
-	"github.com/holdfast-bgp/holdfast/bgp"
 )
 
 // Trips is the breaker as an operator handles it, and what trips leave behind.
@@ -52,7 +51,13 @@ type TripEvidence struct {
 	Actors                    []TripTally
 	Accounts                  []TripAccount
 	Requests                  []Journaled // charged in the hour before
-	Neighbors                 []bgp.NeighborStatus
+	Neighbors                 []TripTable
+}
+
+// TripTable is what one neighbor held.
+type TripTable struct {
+	Neighbor, State string
+	Advertised      map[string]int // per family
 }
 
 // TripWindow is how full one limit was.
@@ -102,7 +107,7 @@ func evidenceOut(e TripEvidence) Evidence {
 		out.Requests = append(out.Requests, journalOut(j))
 	}
 	for _, n := range e.Neighbors {
-		out.Neighbors = append(out.Neighbors, EvidenceTable{Neighbor: n.Name, State: string(n.State), Advertised: familyCounts(n.Advertised)})
+		out.Neighbors = append(out.Neighbors, EvidenceTable{Neighbor: n.Neighbor, State: n.State, Advertised: n.Advertised})
 	}
 	return out
 }

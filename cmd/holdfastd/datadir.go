@@ -18,13 +18,15 @@ import (
 // loss of a database takes them along (DESIGN section 4).
 type dataDir string
 
-func (d dataDir) snapshots() string { return filepath.Join(string(d), "snapshots") }
-func (d dataDir) journal() string   { return filepath.Join(string(d), "journal") }
-func (d dataDir) database() string  { return filepath.Join(string(d), "intent.db") }
-func (d dataDir) tokens() string    { return filepath.Join(string(d), "auth.json") }
-func (d dataDir) adjRIBOut() string { return filepath.Join(string(d), "adj-rib-out") }
-func (d dataDir) letters() string   { return filepath.Join(string(d), "letters") }
-func (d dataDir) marker() string    { return filepath.Join(string(d), "initialised") }
+func (d dataDir) snapshots() string   { return filepath.Join(string(d), "snapshots") }
+func (d dataDir) journal() string     { return filepath.Join(string(d), "journal") }
+func (d dataDir) database() string    { return filepath.Join(string(d), "intent.db") }
+func (d dataDir) tokens() string      { return filepath.Join(string(d), "auth.json") }
+func (d dataDir) adjRIBOut() string   { return filepath.Join(string(d), "adj-rib-out") }
+func (d dataDir) letters() string     { return filepath.Join(string(d), "letters") }
+func (d dataDir) evidence() string    { return filepath.Join(string(d), "evidence") }
+func (d dataDir) emergencies() string { return filepath.Join(string(d), "emergency.json") }
+func (d dataDir) marker() string      { return filepath.Join(string(d), "initialised") }
 
 // initialise makes an empty directory ready and says whether this was its
 // first start. The marker is written last: a start that dies before is simply

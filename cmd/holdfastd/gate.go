@@ -46,8 +46,11 @@ func proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint6
 		Generation: generation,
 		Confirm:    c.Confirm,
 	}
-	if c.Verb == verbRestore {
+	switch c.Verb {
+	case verbRestore, verbUndo:
 		p.Lane = breaker.Restore
+	case addressing.VerbEmergency:
+		p.Lane, p.Incident = breaker.Emergency, c.Incident
 	}
 	for _, e := range c.Effects {
 		switch e.Kind {
@@ -157,5 +160,9 @@ func plannedLoss(c *plan.Change, snap *snapshots.Snapshot) breaker.Loss {
 	return l
 }
 
-// verbRestore is the verb of addressing.Registry.Restore.
-const verbRestore = "restore"
+// Verbs of addressing.Registry.Restore and Undo: what only adds among them
+// passes a lock.
+const (
+	verbRestore = "state.restore"
+	verbUndo    = "change.undo"
+)

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
@@ -48,19 +48,48 @@ func (p pipeline) Pending(ctx context.Context) (plan.Plan, plan.Report, error) {
 
 // Rollback implements api.Pipeline.
 func (p pipeline) Rollback(ctx context.Context, r api.RollbackRequest) (api.RollbackOutcome, error) {
-	req := rollout.RollbackRequest{To: r.To, Actor: r.Actor, Reason: r.Reason}
+	req := rollout.RollbackRequest{To: r.To, Actor: r.Actor, Reason: r.Reason, DryRun: r.DryRun}
+	of := p.Runner.Active().Snapshot.RouteCount()
 	req.All = r.All
-	if !r.All {
-		return api.RollbackOutcome{}, &addressing.Error{Code: addressing.CodeInvalid, Op: "rollback", Field: "all", Detail: "only all accounts can be rolled back in this version", Next: "send all: true"}
+	if r.AccountID != "" {
+		req.Accounts = []string{r.AccountID}
+	}
+	if r.PrefixID != "" {
+		cidr, found := p.cidrOf(r.PrefixID)
+		if !found {
+			return api.RollbackOutcome{}, &addressing.Error{Code: addressing.CodeNotFound, Op: "rollback", Field: "prefix_id", Detail: "the active snapshot has no prefix " + r.PrefixID,
+				Next: "name it by its CIDR"}
+		}
+		r.Prefix = cidr
+	}
+	if r.Prefix.IsValid() {
+		req.Prefixes = []netip.Prefix{r.Prefix}
 	}
 	res, err := p.Runner.Rollback(ctx, req)
-	switch {
-	case errors.Is(err, rollout.ErrRefused):
-		return api.RollbackOutcome{}, &addressing.Error{Code: addressing.CodeRefused, Op: "rollback", Detail: err.Error()}
-	case err != nil:
-		return api.RollbackOutcome{}, &addressing.Error{Code: addressing.CodeConflict, Op: "rollback", Detail: err.Error(), Next: "holdfast snapshot list shows the generations there are"}
+	if err != nil {
+		return api.RollbackOutcome{}, rollbackFailed("rollback", err)
 	}
-	return outcome(res, p.Runner.Active()), nil
+	out := outcome(res, p.Runner.Active())
+	if out.Of = of; r.DryRun {
+		out.Detail = "dry run: nothing was changed; the plan would be judged: " + res.Report.Verdict.String()
+	}
+	return out, nil
+}
+
+// cidrOf finds a prefix in the active snapshot, without the database.
+func (p pipeline) cidrOf(id string) (netip.Prefix, bool) {
+	snap := p.Runner.Active().Snapshot
+	if snap == nil {
+		return netip.Prefix{}, false
+	}
+	for i := range snap.Accounts {
+		for _, rec := range snap.Accounts[i].Prefixes {
+			if rec.ID == id {
+				return rec.CIDR, true
+			}
+		}
+	}
+	return netip.Prefix{}, false
 }
 
 func outcome(res rollout.RollbackResult, active snapshots.Loaded) api.RollbackOutcome {

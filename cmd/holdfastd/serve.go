@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,10 +56,13 @@ type daemon struct {
 	mirror   *api.Mirror
 	gate     *gate
 	look     *secondLook
+	evidence *evidence
 	api      *api.Server
 	servers  servers
 	registry atomic.Pointer[addressing.Registry]
 	intent   atomic.Pointer[string] // why the database cannot be used; nil when it can
+	opening  sync.Mutex             // held while the database is opened or made
+	urgent   sync.Mutex             // held by the emergency lane
 }
 
 // serve runs the daemon until ctx ends.
@@ -92,6 +96,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		return err
 	}
 	d.look = newSecondLook(d.log)
+	d.evidence = newEvidence(d)
 	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.see); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
@@ -120,7 +125,7 @@ func openBreaker(journal string, now time.Time, log *slog.Logger) *breaker.Break
 	if err := os.MkdirAll(journal, 0o700); err != nil {
 		log.Error("breaker journal", "error", err)
 	}
-	b, err := breaker.OpenDir(journal, breaker.Options{At: now})
+	b, err := breaker.OpenDir(journal, breaker.Options{Limits: limits(), At: now})
 	if err != nil {
 		log.Error("the breaker journal cannot be used: every change is refused until a restart finds it usable", "error", err)
 	}
@@ -150,6 +155,11 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		History:     history{d.store},
 		Breaker:     switchboard{d.breaker, time.Now, d.pipeline.Kick},
 		Speaker:     d.speaker,
+		Pins:        pins{d},
+		Trips:       trips{d},
+		Emergency:   d.emergency(),
+		Repair:      repair{d},
+		Switches:    switches{d.breaker},
 		Letters:     api.LetterDir(d.dir.letters()),
 		Mirror:      d.mirror,
 		Ready:       d.ready,
@@ -185,6 +195,7 @@ func (d *daemon) run(ctx context.Context) error {
 		_ = d.pipeline.Run(running)
 	}()
 	go d.look.run(running, d.breaker)
+	go d.evidence.run(running)
 	go d.keepDatabase(running, !booted.None)
 	d.watch(running)
 	stop()
@@ -252,16 +263,18 @@ func missing(path string) bool {
 }
 
 func (d *daemon) openDatabase(ctx context.Context, hadSnapshot bool) error {
-	store, err := sqlite.Open(ctx, sqlite.Options{Path: d.dir.database(), Environment: d.cfg.Environment, Create: !hadSnapshot})
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if d.registry.Load() != nil {
+		return nil // made anew by a restore meanwhile
+	}
+	registry, err := d.intentIn(ctx, !hadSnapshot)
 	if err != nil {
 		return err
 	}
-	registry := addressing.NewRegistry(store, d.gate, addressing.Options{
-		Entropy:      rand.Reader,
-		Notify:       d.pipeline.Notify,
-		OnTokens:     d.mirror.Save,
-		AllowSpecial: d.cfg.API.AllowSpecialPurpose,
-	})
+	if err := d.emergency().bringBack(ctx, registry); err != nil {
+		return err
+	}
 	d.mirrorTokens(ctx, registry)
 	d.intent.Store(nil)
 	d.registry.Store(registry)
@@ -269,6 +282,47 @@ func (d *daemon) openDatabase(ctx context.Context, hadSnapshot bool) error {
 	d.pipeline.AttachDesired(registry)
 	d.log.Info("desired state attached", "database", d.dir.database())
 	return nil
+}
+
+func (d *daemon) intentIn(ctx context.Context, create bool) (*addressing.Registry, error) {
+	store, err := sqlite.Open(ctx, sqlite.Options{Path: d.dir.database(), Environment: d.cfg.Environment, Create: create})
+	if err != nil {
+		return nil, err
+	}
+	return addressing.NewRegistry(store, d.gate, addressing.Options{
+		Entropy:      rand.Reader,
+		Notify:       d.pipeline.Notify,
+		OnTokens:     d.mirror.Save,
+		AllowSpecial: d.cfg.API.AllowSpecialPurpose,
+	}), nil
+}
+
+// emptyDatabase makes an empty database for a restore to fill, if none is
+// open. It is not attached to the API: the builder must be stopped, and nobody
+// may change what is only half there.
+func (d *daemon) emptyDatabase(ctx context.Context) (registry *addressing.Registry, fresh bool, err error) {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if registry = d.registry.Load(); registry != nil {
+		return registry, false, nil
+	}
+	if registry, err = d.intentIn(ctx, true); err != nil {
+		return nil, false, err
+	}
+	d.log.Warn("an empty database was made to be rebuilt from the snapshot", "database", d.dir.database())
+	d.intent.Store(nil)
+	d.registry.Store(registry)
+	d.pipeline.AttachDesired(registry)
+	return registry, true, nil
+}
+
+func (d *daemon) emergency() emergencyLane { return emergencyLane{d, &d.urgent} }
+
+// limits of the breaker, with everything that can be turned off.
+func limits() breaker.Limits {
+	l := breaker.DefaultLimits()
+	l.Switches = killSwitches()
+	return l
 }
 
 // mirrorTokens writes the token mirror as the database has it: a crash may have
