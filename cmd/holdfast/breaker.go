@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing/client"
+	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
 	"github.com/urfave/cli/v2"
 )
 
@@ -16,16 +19,110 @@ func breakerCommands() []*cli.Command {
 			}),
 		},
 		{
+			Name: "trip", Usage: "open one scope by hand: nothing more is withdrawn in it",
+			Flags:  mutating(scopeFlags()...),
+			Action: action(tripBreaker),
+		},
+		{
+			Name: "journal", Usage: "what was charged, tripped and reset, newest first",
+			Flags: []cli.Flag{
+				&cli.TimestampFlag{Name: "since", Usage: "not older than `TIME`, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"},
+				&cli.IntFlag{Name: "limit", Usage: "at most `N` entries", Value: 100},
+			},
+			Action: action(showJournal),
+		},
+		{
 			Name: "reset", Usage: "close a scope that has tripped",
-			Flags: mutating(
-				&cli.StringFlag{Name: "scope", Usage: "global, account, actor, neighbor or service", Value: "global"},
-				&cli.StringFlag{Name: "key", Usage: "`KEY` of the scope, as status prints it"},
-				&cli.StringFlag{Name: "trip", Usage: "`TRIP_ID`, as status prints it", Required: true},
-			),
+			Flags:  mutating(append(scopeFlags(), &cli.StringFlag{Name: "trip", Usage: "`TRIP_ID`, as status prints it", Required: true})...),
 			Action: action(resetBreaker),
 		},
 	}
 }
+
+func scopeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "scope", Usage: "global, account, actor, neighbor or service", Value: "global"},
+		&cli.StringFlag{Name: "key", Usage: "`KEY` of the scope, as status prints it"},
+	}
+}
+
+func tripBreaker(c *cli.Context, conn *connection) error {
+	body := client.BreakerTrip{Scope: client.BreakerTripScope(c.String("scope"))}
+	name := c.String("scope")
+	if k := c.String("key"); k != "" {
+		body.Key, name = &k, name+" "+k
+	}
+	held, err := conn.advertised(c)
+	if err != nil {
+		return err
+	}
+	reason, err := prepare(c, mutation{verb: "breaker trip", plan: fmt.Sprintf("open %s: the wire keeps its %d routes, withdraws none; announcements and restores pass", name, held), destructive: true})
+	if err != nil {
+		return err
+	}
+	body.Reason = reason
+	return showBreaker(c, conn.get(conn.TripBreaker(c.Context, nil, body)))
+}
+
+// advertised is how many routes are on the wire.
+func (conn *connection) advertised(c *cli.Context) (int, error) {
+	var s client.Status
+	if err := conn.get(conn.GetStatus(c.Context)).into(&s); err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, n := range s.Advertised {
+		total += n
+	}
+	return total, nil
+}
+
+func freezeCommands() []*cli.Command {
+	return []*cli.Command{
+		{
+			Name: "freeze", Usage: "lock every change but restores and the emergency lane, across restarts", Flags: mutating(),
+			Action: action(func(c *cli.Context, conn *connection) error {
+				held, err := conn.advertised(c)
+				if err != nil {
+					return err
+				}
+				reason, err := prepare(c, mutation{verb: "freeze", plan: fmt.Sprintf("lock every change: the wire keeps its %d routes; restores and the emergency lane pass", held), destructive: true})
+				if err != nil {
+					return err
+				}
+				return showBreaker(c, conn.get(conn.Freeze(c.Context, nil, client.ReasonRequired{Reason: reason})))
+			}),
+		},
+		{
+			Name: "unfreeze", Usage: "take the lock off; what had tripped before is still open", Flags: mutating(),
+			Action: action(func(c *cli.Context, conn *connection) error {
+				reason, err := prepare(c, mutation{verb: "unfreeze", plan: "take the lock off: changes pass again within their limits", destructive: true})
+				if err != nil {
+					return err
+				}
+				return showBreaker(c, conn.get(conn.Unfreeze(c.Context, nil, client.ReasonRequired{Reason: reason})))
+			}),
+		},
+	}
+}
+
+func showJournal(c *cli.Context, conn *connection) error {
+	limit := c.Int("limit")
+	if limit < 1 {
+		return strictcli.Usage("breaker journal: --limit %d: want at least 1", limit)
+	}
+	var l client.JournalList
+	return show(c, conn.get(conn.ListJournal(c.Context, &client.ListJournalParams{Since: c.Timestamp("since"), Limit: &limit})), &l, func(w *tabwriter.Writer) error {
+		row(w, "AT", "KIND", "ACTOR", "SCOPE", "PREFIXES", "ID", "REASON")
+		for _, j := range l.Items {
+			row(w, utc(j.At), j.Kind, j.Actor, j.Scope, len(j.Items), optional(j.ID), optional(j.Reason))
+		}
+		return nil
+	})
+}
+
+// utc writes a time the way every table does.
+func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
 func resetBreaker(c *cli.Context, conn *connection) error {
 	body := client.BreakerReset{Scope: client.BreakerResetScope(c.String("scope")), TripID: c.String("trip")}

@@ -97,12 +97,9 @@ func (conn *connection) prefix(c *cli.Context, idOrCIDR string) (client.PrefixSt
 		err := conn.get(conn.GetPrefix(c.Context, idOrCIDR)).into(&p)
 		return p, err
 	}
-	cidr, err := netip.ParsePrefix(idOrCIDR)
+	cidr, err := exactPrefix(idOrCIDR)
 	if err != nil {
-		return p, strictcli.Usage("%q is neither a prefix id nor a CIDR", idOrCIDR)
-	}
-	if cidr != cidr.Masked() {
-		return p, strictcli.Usage("%s: host bits are set, did you mean %s?", idOrCIDR, cidr.Masked())
+		return p, err
 	}
 	text := cidr.String()
 	var l client.PrefixStatusList
@@ -113,6 +110,19 @@ func (conn *connection) prefix(c *cli.Context, idOrCIDR string) (client.PrefixSt
 		return p, fmt.Errorf("prefix %s: %d prefixes have that CIDR; name it by id", text, len(l.Items))
 	}
 	return l.Items[0], nil
+}
+
+// exactPrefix reads a CIDR without host bits. A typo is asked about, never
+// rounded.
+func exactPrefix(text string) (netip.Prefix, error) {
+	cidr, err := netip.ParsePrefix(text)
+	if err != nil {
+		return cidr, strictcli.Usage("%q is no CIDR", text)
+	}
+	if cidr != cidr.Masked() {
+		return cidr, strictcli.Usage("%s: host bits are set, did you mean %s?", text, cidr.Masked())
+	}
+	return cidr, nil
 }
 
 func addPrefix(c *cli.Context, conn *connection) error {

@@ -15,6 +15,8 @@ func rollbackCommand() *cli.Command {
 		Usage: "put back what an earlier generation advertised; works while the breaker is open",
 		Flags: mutating(
 			&cli.BoolFlag{Name: "all", Usage: "every account"},
+			&cli.StringFlag{Name: "account", Usage: "only `ACCOUNT`"},
+			&cli.StringFlag{Name: "prefix", Usage: "only `PREFIX`, a prefix or BGP prefix exactly"},
 			&cli.Int64Flag{Name: "to", Usage: "`GENERATION`; the one before the active one if left out"},
 		),
 		Action: action(rollback),
@@ -22,24 +24,22 @@ func rollbackCommand() *cli.Command {
 }
 
 func rollback(c *cli.Context, conn *connection) error {
-	if !c.Bool("all") {
-		return strictcli.Usage("rollback: say what to roll back: --all")
-	}
-	body := client.Rollback{}
-	all, where := true, "the generation before the active one"
-	body.All = &all
-	if c.IsSet("to") {
-		to := c.Int64("to")
-		if to < 1 {
-			return strictcli.Usage("rollback: --to %d: want a generation from 1; see holdfast snapshot list", to)
-		}
-		body.To, where = &to, fmt.Sprintf("generation %d", to)
-	}
-	reason, err := prepare(c, mutation{verb: "rollback", plan: "roll all accounts back to " + where + "; what is down on purpose stays down", destructive: true})
+	body, what, err := rollbackOf(c)
 	if err != nil {
 		return err
 	}
-	body.Reason = reason
+	dry := true
+	asked := body
+	asked.DryRun, asked.Reason = &dry, "dry run"
+	var would client.RollbackResult
+	if err := conn.get(conn.Rollback(c.Context, nil, asked)).into(&would); err != nil {
+		return err
+	}
+	plan := fmt.Sprintf("roll %s back to generation %d: advertises %s again, changes %d, leaves %d newer route(s) advertised; %d down on purpose stay down",
+		what, would.To, percent(would.Advertised, would.Of+would.Advertised), would.Modified, would.LeftAdvertised, would.NegativeIntents)
+	if body.Reason, err = prepare(c, mutation{verb: "rollback", plan: plan, destructive: true}); err != nil {
+		return err
+	}
 	var r client.RollbackResult
 	return show(c, conn.get(conn.Rollback(c.Context, nil, body)), &r, func(w *tabwriter.Writer) error {
 		row(w, "generation", fmt.Sprintf("%d, composed from %d", r.Generation, r.To))
@@ -51,4 +51,39 @@ func rollback(c *cli.Context, conn *connection) error {
 		row(w, "detail", r.Detail)
 		return nil
 	})
+}
+
+// rollbackOf reads what to roll back: one thing, and never everything unless
+// that is said.
+func rollbackOf(c *cli.Context) (body client.Rollback, what string, err error) {
+	named := 0
+	if c.Bool("all") {
+		all := true
+		body.All, what = &all, "all accounts"
+		named++
+	}
+	if a := c.String("account"); c.IsSet("account") {
+		body.AccountID, what = &a, "account "+a
+		named++
+	}
+	if c.IsSet("prefix") {
+		p, err := exactPrefix(c.String("prefix"))
+		if err != nil {
+			return body, "", err
+		}
+		text := p.String()
+		body.Prefix, what = &text, text
+		named++
+	}
+	if named != 1 {
+		return body, "", strictcli.Usage("rollback: say what to roll back: one of --all, --account and --prefix")
+	}
+	if c.IsSet("to") {
+		to := c.Int64("to")
+		if to < 1 {
+			return body, "", strictcli.Usage("rollback: --to %d: want a generation from 1; see holdfast snapshot list", to)
+		}
+		body.To = &to
+	}
+	return body, what, nil
 }

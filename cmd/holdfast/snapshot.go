@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"text/tabwriter"
 
@@ -56,7 +57,91 @@ func snapshotCommands() []*cli.Command {
 				return showPlan(c, conn.get(conn.DiffSnapshots(c.Context, &client.DiffSnapshotsParams{From: from, To: to})))
 			}),
 		},
+		{Name: "verify", Usage: "read every kept generation in both copies and heal what one lacks", Action: action(verifySnapshots)},
+		{Name: "pin", Usage: "hold the wire at the active generation until unpin, across restarts", Flags: mutating(), Action: action(pinSnapshot)},
+		{
+			Name: "unpin", Usage: "let the wire follow desired state again",
+			Flags:  mutating(&cli.StringFlag{Name: "accept", Usage: "`SNAPSHOT` that plan show says desired state leads to; needed when anything differs"}),
+			Action: action(unpinSnapshot),
+		},
 	}
+}
+
+func verifySnapshots(c *cli.Context, conn *connection) error {
+	a := conn.get(conn.VerifySnapshots(c.Context, nil, client.ReasonOnly{}))
+	var v client.SnapshotVerification
+	if err := show(c, a, &v, func(w *tabwriter.Writer) error {
+		row(w, "whole", yesNo(v.Ok))
+		row(w, "generations", v.Generations)
+		for _, h := range v.Healed {
+			row(w, "healed", h)
+		}
+		for _, p := range v.Problems {
+			row(w, "problem", p)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := a.into(&v); err != nil {
+		return err
+	}
+	if !v.Ok {
+		return fmt.Errorf("%d part(s) of the kept generations are in neither copy; the wire is unchanged", len(v.Problems))
+	}
+	return nil
+}
+
+func pinSnapshot(c *cli.Context, conn *connection) error {
+	var s client.Status
+	if err := conn.get(conn.GetStatus(c.Context)).into(&s); err != nil {
+		return err
+	}
+	if s.Snapshot == nil {
+		return fmt.Errorf("snapshot pin: there is no generation to pin yet")
+	}
+	plan := fmt.Sprintf("hold the wire at generation %d with its %s: nothing new is built until unpin", s.Snapshot.Generation, families(s.Advertised))
+	reason, err := prepare(c, mutation{verb: "snapshot pin", plan: plan, destructive: true})
+	if err != nil {
+		return err
+	}
+	return showPin(c, conn.get(conn.PinSnapshot(c.Context, nil, client.ReasonRequired{Reason: reason})))
+}
+
+// unpinSnapshot shows what unpinning leads to before it does so.
+func unpinSnapshot(c *cli.Context, conn *connection) error {
+	var p client.Plan
+	if err := conn.get(conn.GetPlan(c.Context)).into(&p); err != nil {
+		return err
+	}
+	before, withdraw, advertise := 0, 0, 0
+	for _, n := range p.Impact.Total {
+		before, withdraw, advertise = before+n.Before, withdraw+n.Withdraw, advertise+n.Advertise
+	}
+	plan := fmt.Sprintf("let the wire follow desired state again: %d change(s), advertises %d, withdraws %s", len(p.Changes), advertise, percent(withdraw, before))
+	reason, err := prepare(c, mutation{verb: "snapshot unpin", plan: plan, destructive: true})
+	if err != nil {
+		return err
+	}
+	body := client.Unpin{Reason: reason}
+	if a := c.String("accept"); a != "" {
+		body.Accept = &a
+	}
+	return showPin(c, conn.get(conn.UnpinSnapshot(c.Context, nil, body)))
+}
+
+func showPin(c *cli.Context, a answer) error {
+	var p client.Pin
+	return show(c, a, &p, func(w *tabwriter.Writer) error {
+		row(w, "pinned", yesNo(p.Pinned))
+		if p.Pinned {
+			row(w, "generation", p.Generation)
+			row(w, "by", p.Actor)
+			row(w, "reason", p.Reason)
+			row(w, "since", optional(p.At))
+		}
+		return nil
+	})
 }
 
 func generation(s string) (int64, error) {

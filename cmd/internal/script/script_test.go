@@ -2,12 +2,15 @@ package script
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +50,11 @@ func TestScripts(t *testing.T) {
 			"ready":  waitReady,
 			"code":   httpCode,
 			"id":     takeID,
+
+			"routes":     waitRoutes,
+			"now":        routesNow,
+			"generation": takeGeneration,
+			"intent":     takeIntent,
 		},
 	})
 }
@@ -159,4 +167,98 @@ func takeID(ts *testscript.TestScript, neg bool, args []string) {
 	value = strings.Trim(value, "\",")
 	ts.Setenv(args[0], value)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(value), 0o600))
+}
+
+// target is how many routes the first neighbor's Target has, as the daemon
+// says over its socket.
+func target(ts *testscript.TestScript) int {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", ts.Getenv("SOCKET"))
+	}}}
+	defer client.CloseIdleConnections()
+	r, err := client.Get("http://holdfast.sock/v1/neighbors")
+	ts.Check(err)
+	defer r.Body.Close()
+	var l struct {
+		Items []struct {
+			Target map[string]int `json:"target"`
+		} `json:"items"`
+	}
+	ts.Check(json.NewDecoder(r.Body).Decode(&l))
+	if len(l.Items) == 0 {
+		ts.Fatalf("the daemon has no neighbor")
+	}
+	n := 0
+	for _, of := range l.Items[0].Target {
+		n += of
+	}
+	return n
+}
+
+// waitRoutes waits until the neighbor is to hold so many routes, and that it
+// stays so for a while: routes N.
+func waitRoutes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: routes N")
+	}
+	got := -1
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if got = target(ts); fmt.Sprint(got) != args[0] {
+			continue
+		}
+		time.Sleep(300 * time.Millisecond) // several builds
+		if got = target(ts); fmt.Sprint(got) == args[0] {
+			return
+		}
+	}
+	ts.Fatalf("the neighbor is to hold %d routes, want %s", got, args[0])
+}
+
+// routesNow is waitRoutes for what must be so when the command before it
+// answers: now N.
+func routesNow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: now N")
+	}
+	if got := target(ts); fmt.Sprint(got) != args[0] {
+		ts.Fatalf("the neighbor is to hold %d routes when the verb answers, want %s", got, args[0])
+	}
+}
+
+// takeGeneration sets a variable to the generation so many before the newest
+// of the snapshot list on stdout: generation NAME N.
+func takeGeneration(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: generation NAME N")
+	}
+	var l struct {
+		Items []struct {
+			Generation int `json:"generation"`
+		} `json:"items"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &l))
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if n >= len(l.Items) {
+		ts.Fatalf("there are only %d generations", len(l.Items))
+	}
+	ts.Setenv(args[0], strconv.Itoa(l.Items[n].Generation))
+}
+
+// takeIntent sets a variable to the id of the one negative intent of the
+// prefix on stdout: intent NAME.
+func takeIntent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: intent NAME")
+	}
+	var p struct {
+		Negative []struct {
+			ID string `json:"id"`
+		} `json:"negative_intents"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &p))
+	if len(p.Negative) != 1 {
+		ts.Fatalf("the prefix has %d negative intents, want 1", len(p.Negative))
+	}
+	ts.Setenv(args[0], p.Negative[0].ID)
 }
