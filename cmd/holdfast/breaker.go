@@ -31,6 +31,8 @@ func breakerCommands() []*cli.Command {
 			},
 			Action: action(showJournal),
 		},
+		simulateCommand(),
+		suggestCommand(),
 		{
 			Name: "reset", Usage: "close a scope that has tripped",
 			Flags:  mutating(append(scopeFlags(), &cli.StringFlag{Name: "trip", Usage: "`TRIP_ID`, as status prints it", Required: true})...),
