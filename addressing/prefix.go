@@ -15,6 +15,7 @@ const (
 	ValidationInvalid     ValidationState = "invalid"
 	ValidationMissing     ValidationState = "missing"
 	ValidationMismatchASN ValidationState = "mismatch_asn"
+	ValidationExpired     ValidationState = "expired" // ours: it was valid, and the source has it no more
 )
 
 // Control says who signals advertisement of a prefix; the two exclude one another.

@@ -121,12 +121,27 @@ func (p Prefix) judged(verdicts []Verdict) (Prefix, []Step) {
 		if v.State == "" || field == nil {
 			continue
 		}
-		if *field == ValidationValid && v.State != ValidationValid {
+		now := p.following(v.Step, *field, v.State)
+		if *field == ValidationValid && now != ValidationValid {
 			lapsed = append(lapsed, v.Step)
 		}
-		*field = v.State
+		*field = now
 	}
 	return p, lapsed
+}
+
+// following is what a step becomes. An authorisation of an approved prefix that
+// the source has no more is expired, which is something other than never having
+// been there. An ownership token need not stay published.
+func (p Prefix) following(s Step, was, says ValidationState) ValidationState {
+	gone := says == ValidationMissing && (was == ValidationValid || was == ValidationExpired)
+	switch {
+	case !gone || p.State != Approved:
+		return says
+	case s == StepOwnership:
+		return was
+	}
+	return ValidationExpired
 }
 
 func (p *Prefix) step(s Step) *ValidationState {
@@ -148,7 +163,7 @@ func (p *Prefix) step(s Step) *ValidationState {
 func (p Prefix) BarsAdvertising() Step {
 	for _, s := range []Step{StepOwnership, StepIRR, StepRPKI} {
 		switch *p.step(s) {
-		case ValidationInvalid, ValidationMismatchASN:
+		case ValidationInvalid, ValidationMismatchASN, ValidationExpired:
 			return s
 		}
 	}

@@ -86,6 +86,36 @@ func TestLapseNeverWithdraws(t *testing.T) {
 	}
 }
 
+// TestExpiryBarsNewAdvertising: an authorisation that is there no more is not
+// the same as one that never was.
+func TestExpiryBarsNewAdvertising(t *testing.T) {
+	x, ctx := newRig(t), t.Context()
+	p := x.advertised(x.a.ID, "11.0.0.0/22")
+	all := func(s addressing.ValidationState) addressing.Validators {
+		return addressing.Validators{Ownership: &source{says: s}, IRR: &source{says: s}, RPKI: &source{says: s}}
+	}
+	run := func(s addressing.ValidationState) addressing.Validated {
+		t.Helper()
+		return must(x.r.RunValidation(ctx, x.system(), p.ID, all(s)))(t)
+	}
+	if got := run(addressing.ValidationMissing); len(got.Lapsed) != 0 || got.Prefix.BarsAdvertising() != "" {
+		t.Errorf("never there: %+v", got)
+	}
+	run(addressing.ValidationValid)
+	for range 2 { // and it stays expired, however often it is asked for
+		got := run(addressing.ValidationMissing)
+		if got.Prefix.RPKI != addressing.ValidationExpired || got.Prefix.IRR != addressing.ValidationExpired || got.Prefix.BarsAdvertising() == "" {
+			t.Errorf("gone: %+v", got.Prefix.Prefix)
+		}
+		if got.Prefix.Ownership != addressing.ValidationValid || !got.Prefix.BGP[0].Advertised {
+			t.Errorf("a token need not stay published, and nothing is withdrawn: %+v", got.Prefix)
+		}
+	}
+	if got := run(addressing.ValidationValid); got.Prefix.BarsAdvertising() != "" {
+		t.Errorf("there again: %+v", got)
+	}
+}
+
 func TestValidationIsAboutWhatWasAsked(t *testing.T) {
 	x, ctx := newRig(t), t.Context()
 	p := x.pending(x.a.ID, "11.0.0.0/22")

@@ -122,6 +122,9 @@ func (h *handlers) ValidateAccountPrefix(ctx context.Context, r ValidateAccountP
 	if err != nil {
 		return nil, err
 	}
+	if h.cfg.Validate != nil {
+		h.cfg.Validate(d.ID)
+	}
 	c.changed(cs)
 	c.tag(d.Version)
 	return ValidateAccountPrefix202JSONResponse{Body: prefixEnvelope(ctx, d)}, nil

@@ -45,6 +45,8 @@ type Config struct {
 	Mirror *Mirror                      // tokens without the store
 	Ready  func() (ok bool, why string) // for /readyz; ready if nil
 	Risks  func() []string              // named risks in force, for /v1/status
+	// Validate starts the validation of a prefix and does not wait; may be nil.
+	Validate func(prefixID string)
 
 	Quota   Quota         // of one token; DefaultQuota if zero
 	Timeout time.Duration // of one request; 30 s if zero

@@ -19,7 +19,34 @@ type Config struct {
 	AdminSocket string
 	Metrics     string // listen address
 	BGP         BGP
+	RPKI        RPKI
+	IRR         IRR
+	Cleanup     Cleanup
 	LogLevel    slog.Level
+}
+
+// RPKI is where validated ROA payloads come from: a file, or a cache over RTR,
+// or nowhere.
+type RPKI struct {
+	File    string // JSON of rpki-client or Routinator
+	SLURM   string // local exceptions (RFC 8416); may be empty
+	RTR     string // address:port
+	Refresh time.Duration
+}
+
+// IRR is where route objects come from: a file, a whois server, both, or
+// nowhere.
+type IRR struct {
+	File  string // RPSL
+	Whois string // address:port
+}
+
+// Cleanup is the clean-up worker. The zero value is off.
+type Cleanup struct {
+	Enabled bool
+	Apply   bool // without it a run only says what it would do
+	Every   time.Duration
+	Cap     int // most deletions of one run
 }
 
 // API is the addressing API's listener and limits.

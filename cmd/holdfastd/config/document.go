@@ -11,6 +11,9 @@ type document struct {
 	Metrics     listenOnly   `yaml:"metrics"`
 	BGP         bgpSection   `yaml:"bgp"`
 	Breaker     breakerPart  `yaml:"breaker"`
+	RPKI        rpkiSection  `yaml:"rpki"`
+	IRR         irrSection   `yaml:"irr"`
+	Cleanup     cleanupPart  `yaml:"cleanup"`
 	Log         logSection   `yaml:"log"`
 }
 
@@ -41,6 +44,25 @@ type adminSection struct {
 
 type logSection struct {
 	Level string `yaml:"level"`
+}
+
+type rpkiSection struct {
+	File    string `yaml:"file"`
+	SLURM   string `yaml:"slurm"`
+	RTR     string `yaml:"rtr"`
+	Refresh string `yaml:"refresh"`
+}
+
+type irrSection struct {
+	File  string `yaml:"file"`
+	Whois string `yaml:"whois"`
+}
+
+type cleanupPart struct {
+	Enabled bool   `yaml:"enabled"`
+	DryRun  *bool  `yaml:"dry_run"`
+	Every   string `yaml:"every"`
+	Cap     *int   `yaml:"cap"`
 }
 
 type breakerPart struct {

@@ -50,6 +50,8 @@ func (j *judge) resolve(d document) *Config {
 		j.wrong("breaker.hold_mode", fmt.Sprintf("%q is not available in this version", d.Breaker.HoldMode), "use refuse, the default")
 	}
 	c.LogLevel = j.level(d.Log.Level)
+	j.resolveSources(c, d.RPKI, d.IRR)
+	j.resolveCleanup(c, d.Cleanup)
 	j.resolveBGP(c, d.BGP)
 	return c
 }
