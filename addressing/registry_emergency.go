@@ -81,6 +81,9 @@ func (m *mutation) emergency(cidr netip.Prefix, given []NegativeIntent) (Negativ
 
 // holderOf finds the prefix in scope that has cidr as a BGP prefix.
 func (m *mutation) holderOf(cidr netip.Prefix) (PrefixDetail, error) {
+	if !cidr.IsValid() {
+		return PrefixDetail{}, &Error{Code: CodeInvalid, Field: "prefixes", Detail: "the zero prefix names nothing"}
+	}
 	all, err := m.tx.Overlapping(cidr)
 	if err != nil {
 		return PrefixDetail{}, err
