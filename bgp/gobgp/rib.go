@@ -84,7 +84,6 @@ func ownPath(nextHop string, mark policy.LargeCommunity) []*anypb.Any {
 
 // Names of the defined sets.
 const (
-	everyLeg   = "legs"        // all neighbors
 	networkLeg = "legs-inside" // our own routers
 	upLeg      = "legs-up"     // providers, peers, RSes
 	downLeg    = "legs-down"   // customers and RS-clients
@@ -103,7 +102,6 @@ func (r *rib) loadPolicy(ctx context.Context) error {
 	legs := map[string][]string{}
 	for _, n := range r.legs {
 		host := netip.PrefixFrom(n.Loopback, 32).String()
-		legs[everyLeg] = append(legs[everyLeg], host)
 		switch {
 		case n.Kind == policy.Edge || n.ASN == n.LocalASN:
 			legs[networkLeg] = append(legs[networkLeg], host)
@@ -160,13 +158,12 @@ func (r *rib) loadPolicy(ctx context.Context) error {
 		if len(legs[s.to]) == 0 {
 			continue
 		}
+		when := &api.Conditions{LargeCommunitySet: &api.MatchSet{Type: api.MatchSet_ANY, Name: s.mark}}
+		if len(legs[s.to]) < len(r.legs) { // GoBGP walks the set for every path and neighbor
+			when.NeighborSet = &api.MatchSet{Type: api.MatchSet_ANY, Name: s.to}
+		}
 		exports.Statements = append(exports.Statements, &api.Statement{
-			Name: s.name,
-			Conditions: &api.Conditions{
-				NeighborSet:       &api.MatchSet{Type: api.MatchSet_ANY, Name: s.to},
-				LargeCommunitySet: &api.MatchSet{Type: api.MatchSet_ANY, Name: s.mark},
-			},
-			Actions: &api.Actions{RouteAction: s.action},
+			Name: s.name, Conditions: when, Actions: &api.Actions{RouteAction: s.action},
 		})
 	}
 	return assign(ctx, r.server, exports, api.PolicyDirection_EXPORT)

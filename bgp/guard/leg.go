@@ -87,7 +87,7 @@ func (l *leg) attempt(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	defer conn.Close()
-	r := wire.NewReader(bufio.NewReaderSize(conn, 1<<16))
+	r := wire.NewReader(bufio.NewReaderSize(conn, 1<<14))
 	if err := l.open(conn, r); err != nil {
 		return err
 	}

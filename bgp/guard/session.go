@@ -47,7 +47,7 @@ func (n *neighbor) converse(ctx context.Context, c *connection) {
 	defer stop()
 	defer n.leave(c)
 	defer c.Close()
-	r := wire.NewReader(bufio.NewReaderSize(c.Conn, 1<<16))
+	r := wire.NewReader(bufio.NewReaderSize(c.Conn, 1<<13))
 	t, err := n.handshake(c, r)
 	if err != nil {
 		n.hangUp(ctx, c, err)
@@ -247,7 +247,7 @@ func (n *neighbor) write(ctx context.Context, c *connection, t terms) error {
 	}
 	keepalive := time.NewTicker(interval)
 	defer keepalive.Stop()
-	buf := make([]byte, 0, 1<<16)
+	buf := make([]byte, 0, 1<<12)
 	for {
 		select {
 		case <-ctx.Done():
