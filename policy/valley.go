@@ -93,8 +93,8 @@ func Allowed(from Source, to Role) Passage {
 		// neighbor, a customer included.
 		return Passage{Leak: InternalLeak, Why: "an internal route must not leave"}
 	case FromSelf, FromCustomer:
-		// RFC 9234 section 3.1: "Customer: May propagate any route learned from
-		// a Customer, or that is locally originated, to a Provider"; the same
+		// RFC 9234 section 3.1: Customer: May propagate any route learned from
+		// a Customer, or that is locally originated, to a Provider; the same
 		// holds for a Peer and for an RS-Client towards its RS.
 		return Passage{Verdict: Allow}
 	case FromProvider, FromPeer, FromRS, FromRSClient:
@@ -107,9 +107,9 @@ func Allowed(from Source, to Role) Passage {
 func downhillOnly(from Source, to Role) Passage {
 	switch to {
 	case RoleProvider, RoleRS:
-		// RFC 9234 section 3.1: "Provider: MAY propagate any available route to
-		// a Customer. [...] RS: MAY propagate any available route to an
-		// RS-Client."
+		// RFC 9234 section 3.1: Provider: MAY propagate any available route to
+		// a Customer. RS: MAY propagate any available route to an
+		// RS-Client.
 		return Passage{Verdict: Allow}
 	case RoleCustomer:
 		// RFC 7908 sections 3.1 and 3.4; an RS and its clients are lateral.

@@ -223,9 +223,9 @@ func highBit(set bool) byte {
 }
 
 // GracefulRestart is the graceful restart capability, if it was sent. RFC 4724
-// section 3: "If more than one instance of the Graceful Restart Capability is
+// section 3: If more than one instance of the Graceful Restart Capability is
 // carried in the capability advertisement, the receiver of the advertisement
-// MUST ignore all but the last instance".
+// MUST ignore all but the last instance.
 func (cs Capabilities) GracefulRestart() (GracefulRestart, bool) {
 	v, ok := cs.last(CapGracefulRestart)
 	if !ok {

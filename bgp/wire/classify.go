@@ -41,10 +41,10 @@ func (s Session) Rule(a Attribute) Ruling {
 	if ruling.Action <= TreatAsWithdraw && ruling.data == nil && ruling.subcode != SubMalformedASPath {
 		ruling.data = a.raw
 	}
-	// RFC 7606 section 3 (c): "If the value of either the Optional or Transitive
+	// RFC 7606 section 3 (c): If the value of either the Optional or Transitive
 	// bits in the Attribute Flags is in conflict with the values specified for
 	// the corresponding attribute type code, then the attribute is malformed and
-	// the "treat-as-withdraw" approach used".
+	// the treat-as-withdraw approach used.
 	unused := ruling.Action == AttributeDiscard && (a.Type == AttrMPReach || a.Type == AttrMPUnreach)
 	if a.Flags&optionalTransitive != knownFlags[a.Type] && ruling.Action > TreatAsWithdraw && !unused {
 		return Ruling{Action: TreatAsWithdraw, Attribute: a.Type, subcode: SubAttributeFlags, data: a.raw, Why: "flags do not fit the attribute"}
@@ -60,17 +60,17 @@ func (s Session) ruleUnwanted(a Attribute) (Ruling, bool) {
 	}
 	switch a.Type {
 	case AttrLocalPref, AttrOriginatorID, AttrClusterList:
-		// RFC 7606 sections 7.5, 7.9, 7.10: "if the attribute is received from an
-		// external neighbor, it SHALL be discarded using the "attribute discard"
-		// approach".
+		// RFC 7606 sections 7.5, 7.9, 7.10: if the attribute is received from an
+		// external neighbor, it SHALL be discarded using the attribute discard
+		// approach.
 		if !s.Internal {
 			return discard("from an external neighbor")
 		}
 	case AttrAS4Path, AttrAS4Aggregator:
-		// RFC 6793 section 4.1: "The AS4_PATH and AS4_AGGREGATOR attributes MUST
+		// RFC 6793 section 4.1: The AS4_PATH and AS4_AGGREGATOR attributes MUST
 		// NOT be carried in an UPDATE message between NEW BGP speakers. A NEW BGP
 		// speaker that receives [one] from another NEW BGP speaker MUST discard
-		// the path attribute and continue processing the UPDATE message."
+		// the path attribute and continue processing the UPDATE message.
 		if !s.TwoOctetAS {
 			return discard("from a neighbor with four-octet AS numbers")
 		}
@@ -85,21 +85,21 @@ func (s Session) ruleUnwanted(a Attribute) (Ruling, bool) {
 	}
 	switch {
 	case a.Flags&FlagOptional == 0:
-		// RFC 4271 section 6.3: "If any of the well-known mandatory attributes
+		// RFC 4271 section 6.3: If any of the well-known mandatory attributes
 		// are not recognized, then the Error Subcode MUST be set to Unrecognized
 		// Well-known Attribute. The Data field MUST contain the unrecognized
-		// attribute (type, length, and value)."
+		// attribute (type, length, and value).
 		return Ruling{Action: SessionReset, Attribute: a.Type, subcode: SubUnrecognizedWellKnown, data: a.raw, Why: "unrecognized well-known attribute"}, true
 	case a.Flags&FlagTransitive == 0:
-		// RFC 4271 section 5: "Unrecognized non-transitive optional attributes
-		// MUST be quietly ignored and not passed along to other BGP peers."
+		// RFC 4271 section 5: Unrecognized non-transitive optional attributes
+		// MUST be quietly ignored and not passed along to other BGP peers.
 		return discard("unrecognized non-transitive attribute")
 	}
-	// RFC 4271 section 5: "If a path with an unrecognized transitive optional
+	// RFC 4271 section 5: If a path with an unrecognized transitive optional
 	// attribute is accepted and passed to other BGP peers, then the unrecognized
 	// transitive optional attribute of that path MUST be passed, along with the
 	// path, to other BGP peers with the Partial bit in the Attribute Flags octet
-	// set to 1."
+	// set to 1.
 	return Ruling{Action: Accept, Attribute: a.Type}, true
 }
 
@@ -108,8 +108,8 @@ func (s Session) ruleValue(a Attribute) Ruling {
 	v := a.Value
 	switch a.Type {
 	case AttrOrigin:
-		// RFC 7606 section 7.1: malformed "if its length is not 1 or if it has an
-		// undefined value".
+		// RFC 7606 section 7.1: malformed if its length is not 1 or if it has an
+		// undefined value.
 		if len(v) != 1 {
 			return withdraw(SubAttributeLength, "length is not 1")
 		}
@@ -129,10 +129,10 @@ func (s Session) ruleValue(a Attribute) Ruling {
 			return withdraw(SubInvalidNextHop, why)
 		}
 	case AttrMED, AttrLocalPref, AttrOriginatorID, AttrOTC:
-		// RFC 7606 sections 7.4, 7.5, 7.9; RFC 9234 section 5: "The OTC Attribute
+		// RFC 7606 sections 7.4, 7.5, 7.9; RFC 9234 section 5: The OTC Attribute
 		// is considered malformed if the length value is not 4. An UPDATE message
 		// with a malformed OTC Attribute SHALL be handled using the approach of
-		// "treat-as-withdraw"".
+		// treat-as-withdraw.
 		return multipleOf(v, 4, 4)
 	case AttrAtomicAggregate:
 		// RFC 7606 section 7.6: malformed "if its length is not 0", discarded.
@@ -142,15 +142,15 @@ func (s Session) ruleValue(a Attribute) Ruling {
 	case AttrAggregator:
 		return s.ruleAggregator(v)
 	case AttrAS4Aggregator:
-		// RFC 6793 section 6: malformed "if the attribute length is not 8",
+		// RFC 6793 section 6: malformed if the attribute length is not 8,
 		// discarded; AS number 0 by RFC 7607.
 		if len(v) != 8 || binary.BigEndian.Uint32(v) == 0 {
 			return Ruling{Action: AttributeDiscard, Why: "malformed"}
 		}
 	case AttrAS4Path:
-		// RFC 6793 section 6: "A NEW BGP speaker that receives a malformed
+		// RFC 6793 section 6: A NEW BGP speaker that receives a malformed
 		// AS4_PATH attribute in an UPDATE message from an OLD BGP speaker MUST
-		// discard the attribute and continue processing the UPDATE message."
+		// discard the attribute and continue processing the UPDATE message.
 		// Confederation segments in it are dropped when it is merged.
 		if why := checkASPath(v, 4, true); why != "" || len(v) == 0 {
 			return Ruling{Action: AttributeDiscard, Why: "malformed"}
@@ -198,11 +198,11 @@ func (s Session) ruleASPath(v []byte) Ruling {
 	if s.Internal || s.FirstAS == 0 {
 		return Ruling{Action: Accept}
 	}
-	// RFC 4271 section 6.3: "If the UPDATE message is received from an external
-	// peer, the local system MAY check whether the leftmost [...] AS in the
+	// RFC 4271 section 6.3: If the UPDATE message is received from an external
+	// peer, the local system MAY check whether the leftmost AS in the
 	// AS_PATH attribute is equal to the autonomous system number of the peer
 	// that sent the message. If the check determines this is not the case, the
-	// Error Subcode MUST be set to Malformed AS_PATH."
+	// Error Subcode MUST be set to Malformed AS_PATH.
 	if len(v) == 0 || SegmentType(v[0]) != ASSequence || !s.isFirstAS(asnAt(v[2:], s.asOctets())) {
 		return withdraw(SubMalformedASPath, "does not start with the neighbor's AS")
 	}
@@ -243,9 +243,9 @@ func (s Session) ruleMPReach(v []byte) Ruling {
 		return Ruling{Action: AttributeDiscard, Why: "family was not negotiated"}
 	}
 	end := 4 + int(v[3])
-	// RFC 7606 section 7.11: "If the Length of Next Hop Network Address field of
+	// RFC 7606 section 7.11: If the Length of Next Hop Network Address field of
 	// the MP_REACH_NLRI attribute is inconsistent with that which was expected,
-	// the attribute is considered malformed." IPv4 unicast with an IPv6 next hop
+	// the attribute is considered malformed. IPv4 unicast with an IPv6 next hop
 	// (RFC 8950) was never negotiated. Lengths for IPv6: RFC 2545 section 3.
 	v6 := f == IPv6Unicast
 	if good := v6 && (v[3] == 16 || v[3] == 32) || !v6 && v[3] == 4; !good || len(v) < end+1 {

@@ -32,7 +32,7 @@ func checkPrefixes(raw []byte, v6 bool) bool {
 func (p prefixRun) empty() bool { return len(p.raw) == 0 }
 
 // next takes the first prefix off the run. Bits after the prefix length are
-// ignored (RFC 4271 section 4.3: "the value of trailing bits is irrelevant").
+// ignored (RFC 4271 section 4.3: the value of trailing bits is irrelevant).
 func (p *prefixRun) next() (netip.Prefix, bool) {
 	if len(p.raw) == 0 {
 		return netip.Prefix{}, false
