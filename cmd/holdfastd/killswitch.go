@@ -18,6 +18,12 @@ func killSwitches() []breaker.Switch {
 	}
 }
 
+// turnedOff asks for the kill switch of a system task.
+func (d *daemon) turnedOff(task string) func() bool {
+	key := addressing.Actor{Kind: addressing.System, ID: task}.Key()
+	return func() bool { return d.breaker.SwitchedOff(key) }
+}
+
 // switches is the registry as the operations API sees it.
 type switches struct{ breaker *breaker.Breaker }
 

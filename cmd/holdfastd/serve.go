@@ -45,24 +45,27 @@ const retryDatabase = 5 * time.Second
 // 8): journal, last-known-good into the speaker, neighbors, listeners, and the
 // database last, so that nothing on the wire waits for it.
 type daemon struct {
-	cfg      *config.Config
-	log      *slog.Logger
-	dir      dataDir
-	first    bool // very first start in this data directory
-	store    *snapshots.Dir
-	breaker  *breaker.Breaker
-	speaker  bgp.Speaker
-	pipeline pipeline
-	mirror   *api.Mirror
-	gate     *gate
-	look     *secondLook
-	evidence *evidence
-	api      *api.Server
-	servers  servers
-	registry atomic.Pointer[addressing.Registry]
-	intent   atomic.Pointer[string] // why the database cannot be used; nil when it can
-	opening  sync.Mutex             // held while the database is opened or made
-	urgent   sync.Mutex             // held by the emergency lane
+	cfg       *config.Config
+	log       *slog.Logger
+	dir       dataDir
+	first     bool // very first start in this data directory
+	store     *snapshots.Dir
+	breaker   *breaker.Breaker
+	speaker   bgp.Speaker
+	pipeline  pipeline
+	mirror    *api.Mirror
+	gate      *gate
+	look      *secondLook
+	evidence  *evidence
+	validate  *validation
+	cleaner   *cleaner
+	api       *api.Server
+	servers   servers
+	registry  atomic.Pointer[addressing.Registry]
+	intent    atomic.Pointer[string] // why the database cannot be used; nil when it can
+	opening   sync.Mutex             // held while the database is opened or made
+	urgent    sync.Mutex             // held by the emergency lane
+	approving sync.Mutex             // held while the file of approvals is read or written
 }
 
 // serve runs the daemon until ctx ends.
@@ -116,6 +119,8 @@ func (d *daemon) open(now time.Time) (err error) {
 		return err
 	}
 	d.pipeline = pipeline{runner}
+	d.validate = newValidation(newSources(d.cfg, d.log), d.registry.Load, d.turnedOff("validation"), d.log)
+	d.cleaner = newCleaner(d.cfg.Cleanup, d.registry.Load, d.turnedOff("cleanup"), d.log)
 	return d.openAPI(now)
 }
 
@@ -160,9 +165,12 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Emergency:   d.emergency(),
 		Repair:      repair{d},
 		Switches:    switches{d.breaker},
+		Approvals:   approvals{d, &d.approving},
 		Letters:     api.LetterDir(d.dir.letters()),
 		Mirror:      d.mirror,
 		Ready:       d.ready,
+		Risks:       d.validate.risks,
+		Validate:    d.validate.ask,
 		Quota:       api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},
 		Log:         d.log,
 	})
@@ -197,6 +205,8 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.look.run(running, d.breaker)
 	go d.evidence.run(running)
 	go d.keepDatabase(running, !booted.None)
+	go d.validate.run(running)
+	go d.cleaner.run(running)
 	d.watch(running)
 	stop()
 	<-ended
@@ -217,6 +227,8 @@ func (d *daemon) listen() error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{d}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(d.api.Collectors()...)
+	registry.MustRegister(sourceCollector{d.validate})
+	registry.MustRegister(d.cleaner.collectors()...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return d.servers.metrics(d.cfg.Metrics, mux)
