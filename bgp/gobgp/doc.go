@@ -12,6 +12,11 @@
 // It never reads a database, never decides what is advertised, never stops BGP
 // with a NOTIFICATION while sessions are up and never opens gRPC.
 //
+// NewGuarded is the Speaker that the daemon runs: GoBGP behind the session guard
+// (package guard), where it holds nothing but prefixes and role communities and
+// meets no neighbor. What follows is about New, GoBGP alone, which is what the
+// guard is measured against.
+//
 // # What one path cannot say
 //
 // GoBGP keeps one path per prefix, so neighbors that hold the same prefix see

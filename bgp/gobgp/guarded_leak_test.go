@@ -127,6 +127,9 @@ func TestEachLayerAloneStopsALeak(t *testing.T) {
 				waitFor(t, "the leaks are told", func() bool {
 					return log.prefixes(bgp.LeakBlocked, speakertest.Transit) == 2002 && log.prefixes(bgp.LeakBlocked, speakertest.Peer) == 2002
 				})
+				if n, _ := l.guard.Counters(speakertest.Transit); n.Leaks != 2002 || n.Prefixes != 21 {
+					t.Errorf("counters %+v", n)
+				}
 				whys := fmt.Sprint(log.whys(bgp.LeakBlocked, speakertest.Transit))
 				for _, want := range []string{"RFC 7908 type 1", "RFC 7908 type 4"} {
 					if !strings.Contains(whys, want) {
