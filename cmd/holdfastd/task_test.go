@@ -25,6 +25,7 @@ import (
 // desk is a real store, for the tasks of the daemon.
 type desk struct {
 	t        *testing.T
+	store    *sqlite.Store
 	registry *addressing.Registry
 	account  string
 	service  string
@@ -63,6 +64,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
+	d.store = store
 	d.registry = addressing.NewRegistry(store, open{}, addressing.Options{Entropy: rand.Reader, AllowSpecial: true, Grace: time.Hour})
 	account, _, err := d.registry.CreateAccount(t.Context(), d.request(noon), addressing.NewAccount{Name: "one"})
 	d.must(err)
@@ -103,6 +105,32 @@ func (d *desk) prefix(cidr string, asn uint32, deleted bool) string {
 	return got.ID
 }
 
+// table writes n advertised and bound prefixes at once.
+func (d *desk) table(n int) []string {
+	d.t.Helper()
+	ids := make([]string, n)
+	d.must(d.store.Update(d.t.Context(), func(tx addressing.Tx) error {
+		for i := range n {
+			id := func(kind int) string { return fmt.Sprintf("%032x", kind<<16|i) }
+			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 0}), 24)
+			ids[i] = id(1)
+			if err := tx.SavePrefix(addressing.Prefix{ID: id(1), AccountID: d.account, CIDR: p, ASN: 64500, State: addressing.Approved,
+				Control: addressing.ControlAPI, OnDemandEnabled: true, CreatedAt: noon, ModifiedAt: noon, Version: 1}); err != nil {
+				return err
+			}
+			if err := tx.InsertBinding(addressing.Binding{ID: id(2), PrefixID: id(1), CIDR: p, ServiceID: d.service, Active: true, CreatedAt: noon}); err != nil {
+				return err
+			}
+			if err := tx.SaveBGPPrefix(addressing.BGPPrefix{ID: id(3), PrefixID: id(1), CIDR: p, Advertised: true, Resting: addressing.RestingAdvertised,
+				Sites: addressing.Sites{All: true}, CreatedAt: noon, ModifiedAt: noon, Version: 1}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	return ids
+}
+
 func (d *desk) cleaner(cfg config.Cleanup) *cleaner {
 	return newCleaner(cfg, func() *addressing.Registry { return d.registry }, d.off.Load, slog.New(slog.NewJSONHandler(&d.log, nil)))
 }
@@ -131,9 +159,7 @@ func TestCleanupOf20February(t *testing.T) {
 	const advertised, deleted = 4306, 5
 	d := newDesk(t)
 	var listed []string
-	for i := range advertised {
-		listed = append(listed, d.prefix(fmt.Sprintf("20.%d.%d.0/24", i>>8, i&255), 64500, false))
-	}
+	listed = append(listed, d.table(advertised)...)
 	for i := range deleted {
 		listed = append(listed, d.prefix(fmt.Sprintf("21.0.%d.0/24", i), 64500, true))
 	}
