@@ -42,6 +42,7 @@ type ChangeSet struct {
 	Version   int64     `json:"version"` // of State with this change in it; no two changes share one
 	Objects   []string  `json:"objects"`
 	Effects   []Effect  `json:"effects"`
+	Approval  string    `json:"approval,omitempty"`
 	Incident  string    `json:"incident,omitempty"` // of an emergency
 	Confirm   string    `json:"confirm,omitempty"`  // owner's confirmation token for a withdrawal beyond the free budget
 }

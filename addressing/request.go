@@ -12,6 +12,7 @@ type Request struct {
 	At        time.Time // now, as the shell sees it
 	IfMatch   int64     // version the caller has seen; 0 asks for no comparison
 	Confirm   string    // answer to an earlier CodeConfirm
+	Approval  string    // id of the approval that covers what the change loses
 	Incident  string    // id of the incident, for the emergency lane
 	Lift      []string  // ids of negative intents that this change may lift, named one by one
 }

@@ -22,6 +22,7 @@ type call struct {
 	ifMatch   int64
 	reason    string
 	confirm   string
+	approval  string
 	header    http.Header // of the answer
 	source    *frozen     // not nil: the store is unavailable, answer from this snapshot
 }
@@ -42,7 +43,7 @@ func callIn(ctx context.Context) *call {
 // the one in the header.
 func (c *call) request(reason *string) addressing.Request {
 	r := addressing.Request{Actor: c.caller.actor, Scope: c.scope, Reason: c.reason,
-		RequestID: c.requestID, At: c.at, IfMatch: c.ifMatch, Confirm: c.confirm}
+		RequestID: c.requestID, At: c.at, IfMatch: c.ifMatch, Confirm: c.confirm, Approval: c.approval}
 	if reason != nil && *reason != "" {
 		r.Reason = *reason
 	}
@@ -65,8 +66,9 @@ func (c *call) changed(cs addressing.ChangeSet) *string {
 
 // Longest header values that are read.
 const (
-	maxReason  = 500
-	maxConfirm = 200
+	maxReason   = 500
+	maxConfirm  = 200
+	maxApproval = 100
 )
 
 // readHeaders reads the headers that a mutation may carry.
@@ -76,6 +78,9 @@ func (c *call) readHeaders(h http.Header) error {
 		return err
 	}
 	if c.confirm, err = oneHeader(h, "Holdfast-Confirm", maxConfirm); err != nil {
+		return err
+	}
+	if c.approval, err = oneHeader(h, "Holdfast-Approval", maxApproval); err != nil {
 		return err
 	}
 	tag, err := oneHeader(h, "If-Match", 100)

@@ -95,6 +95,33 @@ func (e ActorKind) Valid() bool {
 	}
 }
 
+// Defines values for ApprovalState.
+const (
+	ApprovalStateApproved ApprovalState = "approved"
+	ApprovalStateDenied   ApprovalState = "denied"
+	ApprovalStateExpired  ApprovalState = "expired"
+	ApprovalStatePending  ApprovalState = "pending"
+	ApprovalStateRevoked  ApprovalState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalState enum.
+func (e ApprovalState) Valid() bool {
+	switch e {
+	case ApprovalStateApproved:
+		return true
+	case ApprovalStateDenied:
+		return true
+	case ApprovalStateExpired:
+		return true
+	case ApprovalStatePending:
+		return true
+	case ApprovalStateRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakerState.
 const (
 	BreakerStateClosed     BreakerState = "closed"
@@ -762,6 +789,58 @@ type ActorKind string
 type AdvertisementStatus struct {
 	Advertised           *bool      `json:"advertised"`
 	AdvertisedModifiedAt *time.Time `json:"advertised_modified_at"`
+}
+
+// Approval defines model for Approval.
+type Approval struct {
+	At time.Time `json:"at"`
+
+	// Count how many of them at most
+	Count     int        `json:"count"`
+	DecidedAt *time.Time `json:"decided_at"`
+	DecidedBy string     `json:"decided_by"`
+
+	// Decision the reason of the decision
+	Decision string `json:"decision"`
+	ID       string `json:"id"`
+
+	// Prefixes the exact set; any subset may be used
+	Prefixes  []string      `json:"prefixes"`
+	Reason    string        `json:"reason"`
+	Requester string        `json:"requester"`
+	State     ApprovalState `json:"state"`
+	Until     time.Time     `json:"until"`
+}
+
+// ApprovalState defines model for Approval.State.
+type ApprovalState string
+
+// ApprovalList defines model for ApprovalList.
+type ApprovalList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Approval         `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// ApprovalRequest defines model for ApprovalRequest.
+type ApprovalRequest struct {
+	// Count at most so many of them; all unless told
+	Count    *int     `json:"count,omitempty"`
+	Prefixes []string `json:"prefixes"`
+	Reason   string   `json:"reason"`
+
+	// Until a week ahead at most
+	Until time.Time `json:"until"`
 }
 
 // AuditEntry defines model for AuditEntry.
@@ -2184,6 +2263,12 @@ type AccountFilter = string
 // AccountPath defines model for AccountPath.
 type AccountPath = string
 
+// ApprovalHeader defines model for ApprovalHeader.
+type ApprovalHeader = string
+
+// ApprovalPath defines model for ApprovalPath.
+type ApprovalPath = string
+
 // BGPPrefixPath defines model for BGPPrefixPath.
 type BGPPrefixPath = string
 
@@ -2255,6 +2340,9 @@ type CreateAccountLOADocumentParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2269,6 +2357,9 @@ type CreateAccountPrefixParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2285,6 +2376,9 @@ type DeleteAccountPrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2299,6 +2393,9 @@ type EditAccountPrefixParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2315,6 +2412,9 @@ type CreateAccountBGPPrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2329,6 +2429,9 @@ type DeleteAccountBGPPrefixParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2345,6 +2448,9 @@ type EditAccountBGPPrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2359,6 +2465,9 @@ type EditAccountStatusParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2375,6 +2484,9 @@ type CreateAccountBindingParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2389,6 +2501,9 @@ type DeleteAccountBindingParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2405,6 +2520,9 @@ type CreateAccountDelegationParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2419,6 +2537,9 @@ type DeleteAccountDelegationParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2435,6 +2556,9 @@ type ValidateAccountPrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2449,6 +2573,63 @@ type CreateAccountParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// RequestApprovalParams defines parameters for RequestApproval.
+type RequestApprovalParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ApproveApprovalParams defines parameters for ApproveApproval.
+type ApproveApprovalParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// DenyApprovalParams defines parameters for DenyApproval.
+type DenyApprovalParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2483,6 +2664,9 @@ type DeleteBindingParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2497,6 +2681,9 @@ type FreezeParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2522,6 +2709,9 @@ type ResetBreakerParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2536,6 +2726,9 @@ type TripBreakerParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2552,6 +2745,9 @@ type UnfreezeParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2566,6 +2762,9 @@ type UndoChangeParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2588,6 +2787,9 @@ type EmergencyWithdrawParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2602,6 +2804,9 @@ type SetKillSwitchParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2633,6 +2838,9 @@ type CreatePrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2654,6 +2862,9 @@ type DeletePrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2668,6 +2879,9 @@ type AdvertisePrefixParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2684,6 +2898,9 @@ type ApprovePrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2698,6 +2915,9 @@ type CreateBindingParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2714,6 +2934,9 @@ type BlockPrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2728,6 +2951,9 @@ type UnblockPrefixParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2744,6 +2970,9 @@ type UndeletePrefixParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2758,6 +2987,9 @@ type WithdrawPrefixParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2774,6 +3006,9 @@ type RestoreParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2789,6 +3024,9 @@ type RollbackParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2803,6 +3041,9 @@ type CreateServiceParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2828,6 +3069,9 @@ type PinSnapshotParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2842,6 +3086,9 @@ type UnpinSnapshotParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2858,6 +3105,9 @@ type VerifySnapshotsParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2872,6 +3122,9 @@ type CreateTokenParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2888,6 +3141,9 @@ type RevokeTokenParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
 
@@ -2902,6 +3158,9 @@ type RotateTokenParams struct {
 
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
 
 	// IfMatch only if the resource still has this ETag
 	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
@@ -2936,6 +3195,15 @@ type CreateAccountDelegationJSONRequestBody = DelegationCreate
 
 // CreateAccountJSONRequestBody defines body for CreateAccount for application/json ContentType.
 type CreateAccountJSONRequestBody = AccountCreate
+
+// RequestApprovalJSONRequestBody defines body for RequestApproval for application/json ContentType.
+type RequestApprovalJSONRequestBody = ApprovalRequest
+
+// ApproveApprovalJSONRequestBody defines body for ApproveApproval for application/json ContentType.
+type ApproveApprovalJSONRequestBody = ReasonRequired
+
+// DenyApprovalJSONRequestBody defines body for DenyApproval for application/json ContentType.
+type DenyApprovalJSONRequestBody = ReasonRequired
 
 // FreezeJSONRequestBody defines body for Freeze for application/json ContentType.
 type FreezeJSONRequestBody = ReasonRequired
@@ -3086,6 +3354,18 @@ type ServerInterface interface {
 	// GetAccount one account
 	// (GET /v1/accounts/{account_id})
 	GetAccount(w http.ResponseWriter, r *http.Request, accountID AccountPath)
+	// ListApprovals approvals asked for, newest first
+	// (GET /v1/approvals)
+	ListApprovals(w http.ResponseWriter, r *http.Request)
+	// RequestApproval ask another person to approve the loss of named prefixes
+	// (POST /v1/approvals)
+	RequestApproval(w http.ResponseWriter, r *http.Request, params RequestApprovalParams)
+	// ApproveApproval approve, on the admin socket and never what one asked for oneself
+	// (POST /v1/approvals/{approval_id}/approve)
+	ApproveApproval(w http.ResponseWriter, r *http.Request, approvalID ApprovalPath, params ApproveApprovalParams)
+	// DenyApproval deny, or take back what was approved
+	// (POST /v1/approvals/{approval_id}/deny)
+	DenyApproval(w http.ResponseWriter, r *http.Request, approvalID ApprovalPath, params DenyApprovalParams)
 	// ListAudit audit entries, newest first
 	// (GET /v1/audit)
 	ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams)
@@ -3308,6 +3588,25 @@ func (siw *ServerInterfaceWrapper) CreateAccountLOADocument(w http.ResponseWrite
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -3476,6 +3775,25 @@ func (siw *ServerInterfaceWrapper) CreateAccountPrefix(w http.ResponseWriter, r 
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -3589,6 +3907,25 @@ func (siw *ServerInterfaceWrapper) DeleteAccountPrefix(w http.ResponseWriter, r 
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -3743,6 +4080,25 @@ func (siw *ServerInterfaceWrapper) EditAccountPrefix(w http.ResponseWriter, r *h
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -3894,6 +4250,25 @@ func (siw *ServerInterfaceWrapper) CreateAccountBGPPrefix(w http.ResponseWriter,
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -4016,6 +4391,25 @@ func (siw *ServerInterfaceWrapper) DeleteAccountBGPPrefix(w http.ResponseWriter,
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -4188,6 +4582,25 @@ func (siw *ServerInterfaceWrapper) EditAccountBGPPrefix(w http.ResponseWriter, r
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -4336,6 +4749,25 @@ func (siw *ServerInterfaceWrapper) EditAccountStatus(w http.ResponseWriter, r *h
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -4490,6 +4922,25 @@ func (siw *ServerInterfaceWrapper) CreateAccountBinding(w http.ResponseWriter, r
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -4612,6 +5063,25 @@ func (siw *ServerInterfaceWrapper) DeleteAccountBinding(w http.ResponseWriter, r
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -4810,6 +5280,25 @@ func (siw *ServerInterfaceWrapper) CreateAccountDelegation(w http.ResponseWriter
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -4935,6 +5424,25 @@ func (siw *ServerInterfaceWrapper) DeleteAccountDelegation(w http.ResponseWriter
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -5048,6 +5556,25 @@ func (siw *ServerInterfaceWrapper) ValidateAccountPrefix(w http.ResponseWriter, 
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -5189,6 +5716,25 @@ func (siw *ServerInterfaceWrapper) CreateAccount(w http.ResponseWriter, r *http.
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -5255,6 +5801,389 @@ func (siw *ServerInterfaceWrapper) GetAccount(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetAccount(w, r, accountID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListApprovals operation middleware
+func (siw *ServerInterfaceWrapper) ListApprovals(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListApprovals(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RequestApproval operation middleware
+func (siw *ServerInterfaceWrapper) RequestApproval(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestApprovalParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RequestApproval(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ApproveApproval operation middleware
+func (siw *ServerInterfaceWrapper) ApproveApproval(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "approval_id" -------------
+	var approvalID ApprovalPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "approval_id", r.PathValue("approval_id"), &approvalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "approval_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApproveApprovalParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApproveApproval(w, r, approvalID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DenyApproval operation middleware
+func (siw *ServerInterfaceWrapper) DenyApproval(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "approval_id" -------------
+	var approvalID ApprovalPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "approval_id", r.PathValue("approval_id"), &approvalID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "approval_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DenyApprovalParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DenyApproval(w, r, approvalID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5428,6 +6357,25 @@ func (siw *ServerInterfaceWrapper) DeleteBinding(w http.ResponseWriter, r *http.
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -5537,6 +6485,25 @@ func (siw *ServerInterfaceWrapper) Freeze(w http.ResponseWriter, r *http.Request
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -5684,6 +6651,25 @@ func (siw *ServerInterfaceWrapper) ResetBreaker(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -5779,6 +6765,25 @@ func (siw *ServerInterfaceWrapper) TripBreaker(w http.ResponseWriter, r *http.Re
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -5920,6 +6925,25 @@ func (siw *ServerInterfaceWrapper) Unfreeze(w http.ResponseWriter, r *http.Reque
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -6050,6 +7074,25 @@ func (siw *ServerInterfaceWrapper) UndoChange(w http.ResponseWriter, r *http.Req
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -6184,6 +7227,25 @@ func (siw *ServerInterfaceWrapper) EmergencyWithdraw(w http.ResponseWriter, r *h
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -6293,6 +7355,25 @@ func (siw *ServerInterfaceWrapper) SetKillSwitch(w http.ResponseWriter, r *http.
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -6527,6 +7608,25 @@ func (siw *ServerInterfaceWrapper) CreatePrefix(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -6667,6 +7767,25 @@ func (siw *ServerInterfaceWrapper) DeletePrefix(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -6800,6 +7919,25 @@ func (siw *ServerInterfaceWrapper) AdvertisePrefix(w http.ResponseWriter, r *htt
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -6904,6 +8042,25 @@ func (siw *ServerInterfaceWrapper) ApprovePrefix(w http.ResponseWriter, r *http.
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -7040,6 +8197,25 @@ func (siw *ServerInterfaceWrapper) CreateBinding(w http.ResponseWriter, r *http.
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -7144,6 +8320,25 @@ func (siw *ServerInterfaceWrapper) BlockPrefix(w http.ResponseWriter, r *http.Re
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -7280,6 +8475,25 @@ func (siw *ServerInterfaceWrapper) UnblockPrefix(w http.ResponseWriter, r *http.
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -7384,6 +8598,25 @@ func (siw *ServerInterfaceWrapper) UndeletePrefix(w http.ResponseWriter, r *http
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -7494,6 +8727,25 @@ func (siw *ServerInterfaceWrapper) WithdrawPrefix(w http.ResponseWriter, r *http
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -7592,6 +8844,25 @@ func (siw *ServerInterfaceWrapper) Restore(w http.ResponseWriter, r *http.Reques
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -7687,6 +8958,25 @@ func (siw *ServerInterfaceWrapper) Rollback(w http.ResponseWriter, r *http.Reque
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -7799,6 +9089,25 @@ func (siw *ServerInterfaceWrapper) CreateService(w http.ResponseWriter, r *http.
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -7960,6 +9269,25 @@ func (siw *ServerInterfaceWrapper) PinSnapshot(w http.ResponseWriter, r *http.Re
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -8058,6 +9386,25 @@ func (siw *ServerInterfaceWrapper) UnpinSnapshot(w http.ResponseWriter, r *http.
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -8153,6 +9500,25 @@ func (siw *ServerInterfaceWrapper) VerifySnapshots(w http.ResponseWriter, r *htt
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -8308,6 +9674,25 @@ func (siw *ServerInterfaceWrapper) CreateToken(w http.ResponseWriter, r *http.Re
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -8415,6 +9800,25 @@ func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Re
 
 	}
 
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
 		var IfMatch IfMatchHeader
@@ -8519,6 +9923,25 @@ func (siw *ServerInterfaceWrapper) RotateToken(w http.ResponseWriter, r *http.Re
 		}
 
 		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
 
 	}
 
@@ -8766,6 +10189,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/restore", wrapper.Restore)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/kill-switches", wrapper.ListKillSwitches)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/kill-switches", wrapper.SetKillSwitch)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/approvals", wrapper.ListApprovals)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals", wrapper.RequestApproval)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals/{approval_id}/approve", wrapper.ApproveApproval)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals/{approval_id}/deny", wrapper.DenyApproval)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors", wrapper.ListNeighbors)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/routes", wrapper.ListNeighborRoutes)
 
@@ -10039,6 +11466,196 @@ type GetAccountdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAccountdefaultApplicationProblemPlusJSONResponse) VisitGetAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListApprovalsRequestObject struct {
+}
+
+type ListApprovalsResponseObject interface {
+	VisitListApprovalsResponse(w http.ResponseWriter) error
+}
+
+type ListApprovals200JSONResponse ApprovalList
+
+func (response ListApprovals200JSONResponse) VisitListApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListApprovalsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListApprovalsdefaultApplicationProblemPlusJSONResponse) VisitListApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestApprovalRequestObject struct {
+	Params RequestApprovalParams
+	Body   *RequestApprovalJSONRequestBody
+}
+
+type RequestApprovalResponseObject interface {
+	VisitRequestApprovalResponse(w http.ResponseWriter) error
+}
+
+type RequestApproval200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type RequestApproval200JSONResponse struct {
+	Body    Approval
+	Headers RequestApproval200ResponseHeaders
+}
+
+func (response RequestApproval200JSONResponse) VisitRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestApprovaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RequestApprovaldefaultApplicationProblemPlusJSONResponse) VisitRequestApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveApprovalRequestObject struct {
+	ApprovalID ApprovalPath `json:"approval_id"`
+	Params     ApproveApprovalParams
+	Body       *ApproveApprovalJSONRequestBody
+}
+
+type ApproveApprovalResponseObject interface {
+	VisitApproveApprovalResponse(w http.ResponseWriter) error
+}
+
+type ApproveApproval200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type ApproveApproval200JSONResponse struct {
+	Body    Approval
+	Headers ApproveApproval200ResponseHeaders
+}
+
+func (response ApproveApproval200JSONResponse) VisitApproveApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveApprovaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveApprovaldefaultApplicationProblemPlusJSONResponse) VisitApproveApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DenyApprovalRequestObject struct {
+	ApprovalID ApprovalPath `json:"approval_id"`
+	Params     DenyApprovalParams
+	Body       *DenyApprovalJSONRequestBody
+}
+
+type DenyApprovalResponseObject interface {
+	VisitDenyApprovalResponse(w http.ResponseWriter) error
+}
+
+type DenyApproval200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type DenyApproval200JSONResponse struct {
+	Body    Approval
+	Headers DenyApproval200ResponseHeaders
+}
+
+func (response DenyApproval200JSONResponse) VisitDenyApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DenyApprovaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DenyApprovaldefaultApplicationProblemPlusJSONResponse) VisitDenyApprovalResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12446,6 +14063,18 @@ type StrictServerInterface interface {
 	// GetAccount one account
 	// (GET /v1/accounts/{account_id})
 	GetAccount(ctx context.Context, request GetAccountRequestObject) (GetAccountResponseObject, error)
+	// ListApprovals approvals asked for, newest first
+	// (GET /v1/approvals)
+	ListApprovals(ctx context.Context, request ListApprovalsRequestObject) (ListApprovalsResponseObject, error)
+	// RequestApproval ask another person to approve the loss of named prefixes
+	// (POST /v1/approvals)
+	RequestApproval(ctx context.Context, request RequestApprovalRequestObject) (RequestApprovalResponseObject, error)
+	// ApproveApproval approve, on the admin socket and never what one asked for oneself
+	// (POST /v1/approvals/{approval_id}/approve)
+	ApproveApproval(ctx context.Context, request ApproveApprovalRequestObject) (ApproveApprovalResponseObject, error)
+	// DenyApproval deny, or take back what was approved
+	// (POST /v1/approvals/{approval_id}/deny)
+	DenyApproval(ctx context.Context, request DenyApprovalRequestObject) (DenyApprovalResponseObject, error)
 	// ListAudit audit entries, newest first
 	// (GET /v1/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -13408,6 +15037,131 @@ func (sh *strictHandler) GetAccount(w http.ResponseWriter, r *http.Request, acco
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetAccountResponseObject); ok {
 		if err := validResponse.VisitGetAccountResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListApprovals operation middleware
+func (sh *strictHandler) ListApprovals(w http.ResponseWriter, r *http.Request) {
+	var request ListApprovalsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListApprovals(ctx, request.(ListApprovalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListApprovals")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListApprovalsResponseObject); ok {
+		if err := validResponse.VisitListApprovalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RequestApproval operation middleware
+func (sh *strictHandler) RequestApproval(w http.ResponseWriter, r *http.Request, params RequestApprovalParams) {
+	var request RequestApprovalRequestObject
+
+	request.Params = params
+
+	var body RequestApprovalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestApproval(ctx, request.(RequestApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestApproval")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RequestApprovalResponseObject); ok {
+		if err := validResponse.VisitRequestApprovalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ApproveApproval operation middleware
+func (sh *strictHandler) ApproveApproval(w http.ResponseWriter, r *http.Request, approvalID ApprovalPath, params ApproveApprovalParams) {
+	var request ApproveApprovalRequestObject
+
+	request.ApprovalID = approvalID
+	request.Params = params
+
+	var body ApproveApprovalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveApproval(ctx, request.(ApproveApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveApproval")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApproveApprovalResponseObject); ok {
+		if err := validResponse.VisitApproveApprovalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DenyApproval operation middleware
+func (sh *strictHandler) DenyApproval(w http.ResponseWriter, r *http.Request, approvalID ApprovalPath, params DenyApprovalParams) {
+	var request DenyApprovalRequestObject
+
+	request.ApprovalID = approvalID
+	request.Params = params
+
+	var body DenyApprovalJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DenyApproval(ctx, request.(DenyApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DenyApproval")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DenyApprovalResponseObject); ok {
+		if err := validResponse.VisitDenyApprovalResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -41,6 +41,7 @@ type Config struct {
 	Emergency EmergencyLane
 	Repair    Repair
 	Switches  KillSwitches
+	Approvals Approvals
 
 	Mirror *Mirror                      // tokens without the store
 	Ready  func() (ok bool, why string) // for /readyz; ready if nil

@@ -155,3 +155,35 @@ func TestLockedSaysWhenToComeBack(t *testing.T) {
 		t.Errorf("%d %v", r.status, r.header)
 	}
 }
+
+// board stands in for the approvals.
+type board struct{ *desk }
+
+func (b board) List(context.Context) ([]api.ApprovalStatus, error) {
+	return []api.ApprovalStatus{{ID: "01A", State: "pending"}}, nil
+}
+
+func (b board) Request(_ context.Context, r api.ApprovalAsked) (api.ApprovalStatus, error) {
+	return api.ApprovalStatus{ID: "01A", State: "pending", Prefixes: r.Prefixes, Until: r.Until}, b.note("request", r)
+}
+
+func (b board) Decide(_ context.Context, r api.ApprovalDecision) (api.ApprovalStatus, error) {
+	return api.ApprovalStatus{ID: r.ID, State: "approved"}, b.note("decide", r)
+}
+
+// A token says that it is one: only the socket is a person at this machine.
+func TestApprovalsKnowWhoAsks(t *testing.T) {
+	w := newWorld(t)
+	if r := w.do("operator", "POST", "/v1/approvals/01A/approve", `{"reason":"r"}`); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	if got := w.desk.last.(api.ApprovalDecision); got.Local || !got.Approve || got.ID != "01A" {
+		t.Errorf("over HTTP it looks like %+v", got)
+	}
+	for _, body := range []string{`{"prefixes":[],"until":"2026-12-01T00:00:00Z","reason":"r"}`, `{"prefixes":["192.0.2.0/24"],"reason":"r"}`,
+		`{"prefixes":["192.0.2.0/24","192.0.2.0/24"],"until":"2026-12-01T00:00:00Z","reason":"r"}`} {
+		if r := w.do("operator", "POST", "/v1/approvals", body); r.status != 400 {
+			t.Errorf("%s: %d", body, r.status)
+		}
+	}
+}

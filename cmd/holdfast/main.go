@@ -50,6 +50,7 @@ func app() *cli.App {
 			{Name: "breaker", Usage: "the circuit breaker", Subcommands: breakerCommands()},
 			freezeCommands()[0],
 			freezeCommands()[1],
+			{Name: "approval", Usage: "what persons approve for one another", Subcommands: approvalCommands()},
 			{Name: "kill-switch", Usage: "what can be turned off at once", Subcommands: killSwitchCommands()},
 			{Name: "emergency", Usage: "what passes whatever the state of the breaker", Subcommands: emergencyCommands()},
 			{Name: "incident", Usage: "what happened", Subcommands: incidentCommands()},

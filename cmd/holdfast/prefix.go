@@ -52,7 +52,10 @@ func prefixCommands() []*cli.Command {
 		},
 		{
 			Name: "withdraw", Usage: "withdraw all BGP prefixes of a prefix", ArgsUsage: "PREFIX",
-			Flags:  mutating(&cli.StringFlag{Name: "confirm", Usage: "`TOKEN` of a refused withdrawal beyond the free budget"}),
+			Flags: mutating(
+				&cli.StringFlag{Name: "confirm", Usage: "`TOKEN` of a refused withdrawal beyond the free budget"},
+				&cli.StringFlag{Name: "approval", Usage: "`ID` of the approval that covers it"},
+			),
 			Action: action(withdrawPrefix),
 		},
 		{
@@ -240,6 +243,9 @@ func withdrawPrefix(c *cli.Context, conn *connection) error {
 	var params client.WithdrawPrefixParams
 	if t := c.String("confirm"); t != "" {
 		params.HoldfastConfirm = &t
+	}
+	if id := c.String("approval"); id != "" {
+		params.HoldfastApproval = &id
 	}
 	return showStatus(c, conn.get(conn.WithdrawPrefix(c.Context, p.ID, &params, client.ReasonRequired{Reason: reason})))
 }

@@ -45,6 +45,7 @@ func proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint6
 		At:         c.At,
 		Generation: generation,
 		Confirm:    c.Confirm,
+		Approval:   c.Approval,
 	}
 	switch c.Verb {
 	case verbRestore, verbUndo:
