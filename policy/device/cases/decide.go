@@ -163,6 +163,9 @@ func evaluate(cfg *device.Config, c *Case, in *Route, r device.Route, from learn
 		return concrete.Result{}, fmt.Sprintf("no session with %s that carries %s", neighbor, r.Family())
 	}
 	if direction == "import" {
+		if !r.Source.Neighbor.IsValid() {
+			r.Source.Neighbor = s.Neighbor
+		}
 		return concrete.Session(s, concrete.Import, r), ""
 	}
 	return export(cfg, s, r, from), ""

@@ -9,16 +9,18 @@ import (
 
 // router is one BGP instance: the router itself or a VRF.
 type router struct {
-	head     *line
-	asn      uint32
-	instance string
-	confed   uint32
-	members  map[uint32]bool
+	head      *line
+	asn       uint32
+	instance  string
+	localPref uint32 // of routes without one
+	confed    uint32
+	members   map[uint32]bool
 
-	noIPv4, ipv6 bool           // what is active without saying so
-	policy       device.Truth   // RFC 8212, when a line says
-	suppress     []*device.Term // summary-only aggregates
-	narrow       []*line        // lines that hold routes back and are not modelled
+	noIPv4, ipv6     bool           // what is active without saying so
+	changesReflected bool           // route-reflector allow-outbound-policy
+	policy           device.Truth   // RFC 8212, when a line says
+	suppress         []*device.Term // summary-only aggregates
+	narrow           []*line        // lines that hold routes back and are not modelled
 
 	peers  []*peer // neighbors, peer groups and templates, in order
 	byName map[string]*peer
@@ -69,7 +71,7 @@ func (r *reader) instance(l *line, as uint32, name string) *router {
 			return ro
 		}
 	}
-	ro := &router{head: l, asn: as, instance: name, members: map[uint32]bool{}, byName: map[string]*peer{}}
+	ro := &router{head: l, asn: as, instance: name, localPref: 100, members: map[uint32]bool{}, byName: map[string]*peer{}}
 	r.routers = append(r.routers, ro)
 	return ro
 }
@@ -161,8 +163,14 @@ func (r *reader) bgpLine(ro *router, l *line) {
 	case l.starts("bgp", "missing-policy") && l.at(4) == "deny":
 		l.file(device.Unmodelled, true, "")
 		ro.narrow = append(ro.narrow, l)
+	case l.starts("bgp", "default", "local-preference"):
+		if n, ok := number(l.at(3), 32); ok && !l.no {
+			ro.localPref = n
+		}
 	case l.starts("bgp", "default"):
 		l.file(device.IgnoredKnown, true, "")
+	case l.starts("bgp", "route-reflector", "allow-outbound-policy"):
+		ro.changesReflected = !l.no
 	case l.starts("bgp", "confederation"):
 		r.confederation(ro, l, 2)
 	case l.starts("bgp", "listen"):

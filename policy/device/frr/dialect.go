@@ -51,6 +51,7 @@ type traits struct {
 	checksPeerAS     bool // routes are not sent to the AS they came from
 	baseForAll       bool // settings outside of address families hold for all of them
 	blocks           bool // neighbors are blocks of lines
+	keepsReflected   bool // an outbound route map does not change reflected routes
 	groupWinsOut     bool // a member of a peer group cannot have outbound filters of its own
 }
 
@@ -66,7 +67,7 @@ var dialects = map[device.Dialect]*traits{
 			device.CommunitySetKind: matchesNothing, device.LargeSetKind: matchesNothing, device.ExtSetKind: matchesNothing,
 		},
 		repeated: repeatReplaces, denied: denyJumpIgnored, // FRR-19, FRR-55
-		sendsCommunities: true, roles: true, requiresPolicy: true,
+		sendsCommunities: true, roles: true, requiresPolicy: true, keepsReflected: true,
 	},
 	device.IOS: {
 		dialect: device.IOS, flat: true,

@@ -127,17 +127,22 @@ func (w *mapReader) match(l *line) (kind string, x device.Expr) {
 		return word, w.lists(l, args, listName{kind: device.ASPathSetKind}, false)
 	case "community", "large-community", "extcommunity":
 		exact := false
+		if len(args) == 2 && args[1] == "any" && w.t.dialect == device.FRR {
+			return word, w.unmodelled(l, "versions differ in whether they know it")
+		}
 		if n := len(args); n > 1 && (args[n-1] == "exact-match" || args[n-1] == "exact") {
 			exact, args = true, args[:n-1]
 		}
 		kinds := map[string]device.SetKind{"community": device.CommunitySetKind, "large-community": device.LargeSetKind, "extcommunity": device.ExtSetKind}
 		return word, w.lists(l, args, listName{kind: kinds[word]}, exact)
-	case "metric":
-		return word, w.numbers(l, args, device.MED)
+	case "metric", "tag":
+		field := map[string]device.Field{"metric": device.MED, "tag": device.Tag}[word]
+		if w.t.dropsLines && len(args) == 1 && args[0] == "0" {
+			return word, w.zero(l)
+		}
+		return word, w.numbers(l, args, field)
 	case "local-preference":
 		return word, w.numbers(l, args, device.LocalPref)
-	case "tag":
-		return word, w.numbers(l, args, device.Tag)
 	case "origin":
 		if v, ok := origins[l.at(2)]; ok {
 			zero := uint32(0)
@@ -219,6 +224,9 @@ func (w *mapReader) matchIP(l *line, word string, args []string) (string, device
 		case "prefix-list":
 			return w.kindOf(kind, form), w.lists(l, args[2:], listName{kind: device.PrefixSetKind, family: family}, false)
 		case "prefix-len":
+			if w.t.dropsLines {
+				return w.kindOf(kind, form), w.notRead(l) // zebra alone knows it
+			}
 			return w.kindOf(kind, form), w.prefixLen(l, args[2:], family)
 		}
 		if w.t.dialect == device.NXOS {
@@ -308,21 +316,38 @@ func (w *mapReader) numbers(l *line, args []string, f device.Field) device.Expr 
 	return device.AnyOfExprs(l.pos, xs...)
 }
 
-// peer asks for the neighbor of the session, also on export (FRR-42).
+// zero: FRR 8.4 takes "match metric 0" and "match tag 0" for no condition at
+// all, observed on the daemon; other versions are not known.
+func (w *mapReader) zero(l *line) device.Expr {
+	if v := w.cfg.Version; v != "" && !strings.HasPrefix(v, "8.4") {
+		return w.unmodelled(l, "FRR 8.4 drops a condition for 0; what this version does is not known")
+	}
+	w.report(device.Diagnostic{
+		At: device.At{Pos: l.pos}, Rule: "RL207",
+		Message: fmt.Sprintf("FRR 8.4 drops %q: the entry matches without this condition", l.text()), Fix: "use another condition",
+	})
+	return nil
+}
+
+// peer asks for the neighbor a route came from. On export bgpd asks the shared
+// peer of an update group, which has no address: nothing matches, not even the
+// neighbor the route would go to (FRR-42). SameNeighbor says which direction it
+// is, because a route never goes back to where it came from.
 func (w *mapReader) peer(l *line, args []string) device.Expr {
 	if len(args) != 1 || w.t.dialect != device.FRR {
 		return w.notRead(l)
 	}
+	at := device.At{Pos: l.pos}
 	if args[0] == "local" {
-		return &device.Const{At: device.At{Pos: l.pos}, Why: "no session is with the router itself"}
+		return &device.Const{At: at, Why: "no session is with the router itself"}
 	}
-	m := &device.NeighborMatch{At: device.At{Pos: l.pos}, Side: device.Receiver}
+	m := &device.NeighborMatch{At: at, Side: device.Receiver}
 	if a, err := netip.ParseAddr(args[0]); err == nil {
 		m.Addrs = []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}
 	} else {
 		m.Names = args
 	}
-	return m
+	return &device.And{At: at, Xs: []device.Expr{&device.SameNeighbor{At: at}, m}}
 }
 
 func (w *mapReader) prefixLen(l *line, args []string, f device.Family) device.Expr {

@@ -24,6 +24,9 @@ func (v *neighborView) pipelines(s *device.Session) {
 	s.Facts.NoExportPolicy, s.Facts.NoImportPolicy = exp[0].Kind == device.DefaultStep, imp[0].Kind == device.DefaultStep
 	s.Export.Steps = append(s.Export.Steps, exp...)
 	s.Import.Steps = append(s.Import.Steps, imp...)
+	if v.t.dialect == device.FRR && s.Kind == device.External {
+		s.Import.Steps = append(s.Import.Steps, marked())
+	}
 	if s.Facts.LocalRole != device.UnknownRole && s.Kind == device.External {
 		s.Export.Steps = append(s.Export.Steps, otcEgress(s))
 	}
@@ -112,7 +115,20 @@ func (v *neighborView) mapStep(s *device.Session, l *setting) device.Step {
 		return step
 	}
 	step.Chain = device.Chain{At: at, Policies: []*device.Policy{m.policy}, Default: device.Reject, Why: "no entry of the route map permits it"}
+	if v.t.keepsReflected && s.Kind == device.InternalSession && !v.ro.changesReflected && l.args[len(l.args)-1] == "out" {
+		step.Chain.Policies = append([]*device.Policy{reflected(step.Chain)}, step.Chain.Policies...)
+	}
 	return step
+}
+
+// reflected asks the route map about a route between internal neighbors and
+// drops what it changes: a reflector leaves attributes alone unless "bgp
+// route-reflector allow-outbound-policy" is set (RFC 4456 section 10).
+func reflected(c device.Chain) *device.Policy {
+	internal := &device.ProtocolMatch{Protocols: []device.Protocol{device.IBGP}}
+	return device.BuiltIn("reflected routes",
+		&device.Term{At: c.At, Name: "permitted", Match: &device.And{At: c.At, Xs: []device.Expr{internal, &device.SubPolicy{At: c.At, Chain: c}}}, Then: device.Disposition{Flow: device.AcceptRoute}},
+		&device.Term{At: c.At, Name: "denied", Match: internal, Then: device.Disposition{Flow: device.RejectRoute}})
 }
 
 // before is what holds a route back before the filters look at it.
@@ -126,6 +142,15 @@ func (v *neighborView) before(s *device.Session) device.Step {
 	}
 	reject("back to the sender", &device.SameNeighbor{})
 	v.suppressed(reject, &terms)
+	if v.t.dialect == device.FRR {
+		// What the router originates carries the default LOCAL_PREF; what came
+		// from another AS carries none until it is sent on inside.
+		own := device.Negate(&device.ProtocolMatch{Protocols: device.BGP})
+		if s.Kind != device.External {
+			own = device.Always("every route to an internal neighbor")
+		}
+		terms = append(terms, change("LOCAL_PREF", own, &device.SetScalar{Field: device.LocalPref, Op: device.AssignIfAbsent, Value: v.ro.localPref}))
+	}
 	// RFC 1997: well-known communities the route came with; what the export
 	// policy sets itself does not count (FRR-44).
 	reject("no-advertise", has(device.NoAdvertise))
@@ -147,8 +172,8 @@ func (v *neighborView) before(s *device.Session) device.Step {
 		reject("neighbor's ASN in front", &device.ASPathMatch{Pattern: aspath.First(aspath.Set{{Lo: s.PeerAS, Hi: s.PeerAS}})})
 	}
 	if s.Kind == device.External {
-		// RFC 4271 section 5.1.4: MED is not passed on to another AS.
-		terms = append(terms, change("MED", &device.ProtocolMatch{Protocols: device.BGP}, &device.SetScalar{Field: device.MED, Op: device.Remove}))
+		// MED is not passed on to another AS (RFC 4271 section 5.1.4), but the
+		// route map still sees the one that was received.
 		v.pathEdits(&terms)
 	}
 	return device.ProtocolBehaviour(string(v.t.dialect)+" before export", terms...)
@@ -240,6 +265,19 @@ func (v *neighborView) received(s *device.Session) device.Step {
 		terms = append(terms, change("LOCAL_PREF", device.Always("every received route"), &device.SetScalar{Field: device.LocalPref, Op: device.AssignIfAbsent, Value: 100}))
 	}
 	return device.ProtocolBehaviour(string(v.t.dialect)+" before import", terms...)
+}
+
+// marked is what FRR makes of two well-known communities of an external
+// neighbor: a route to be dropped does not leave the AS (RFC 7999 section 3.2),
+// one that is about to go away is the last choice (RFC 8326 section 4).
+func marked() device.Step {
+	has := func(name string) device.Expr {
+		c, _ := device.ParseCommunity(device.Standard, name)
+		return &device.CommunityMatch{Patterns: []device.CommunityPattern{device.LiteralPattern(c, name, device.Pos{})}}
+	}
+	return device.ProtocolBehaviour("frr after import",
+		change("blackhole", has("blackhole"), &device.SetCommunities{Op: device.AddCommunities, Values: []device.Community{device.NoExport}}),
+		change("graceful-shutdown", has("graceful-shutdown"), &device.SetScalar{Field: device.LocalPref, Value: 0}))
 }
 
 // otcIngress is RFC 9234 section 5, ingress.

@@ -205,6 +205,10 @@ func (w *mapReader) target(i int, e *mapEntry) (index int, missing, ok bool) {
 		}
 	}
 	if len(words) == 0 {
+		if w.t.dropsLines && e.jump.at(0) == "continue" {
+			w.unread(e.jump, "want a sequence number")
+			return 0, false, false
+		}
 		return i + 1, i+1 == len(w.m.entries), true
 	}
 	n, isNumber := number(words[0], 32)
