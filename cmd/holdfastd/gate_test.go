@@ -203,3 +203,35 @@ func BenchmarkAdmit(b *testing.B) {
 		}
 	}
 }
+
+// A lock stops everybody but restores that only add, undone changes that only
+// add, and the emergency lane within its bounds (DESIGN section 7).
+func TestLanesPassALock(t *testing.T) {
+	g := newGate(t, fullTable(4306))
+	if _, err := g.breaker.Trip(breaker.Global, breaker.Locked, "frozen", breakerActor(script), noon); err != nil {
+		t.Fatal(err)
+	}
+	change := func(i int, verb string, kind addressing.EffectKind, incident string) addressing.ChangeSet {
+		c := withdrawal(i, script)
+		c.Verb, c.Incident, c.Effects[0].Kind = verb, incident, kind
+		return c
+	}
+	task := change(7, addressing.VerbEmergency, addressing.Lost, "INC-1")
+	task.Actor = addressing.Actor{Kind: addressing.System, ID: "cleanup"}
+	for name, c := range map[string]struct {
+		set  addressing.ChangeSet
+		want addressing.Code
+	}{
+		"restore":                    {change(1, verbRestore, addressing.Gained, ""), ""},
+		"undo that adds":             {change(2, verbUndo, addressing.Gained, ""), ""},
+		"undo that takes away":       {change(3, verbUndo, addressing.Lost, ""), addressing.CodeFrozen},
+		"announcement":               {change(4, "prefix.advertise", addressing.Gained, ""), addressing.CodeFrozen},
+		"emergency":                  {change(5, addressing.VerbEmergency, addressing.Lost, "INC-1"), ""},
+		"emergency without incident": {change(6, addressing.VerbEmergency, addressing.Lost, ""), addressing.CodeFrozen},
+		"emergency by a task":        {task, addressing.CodeFrozen},
+	} {
+		if _, err := g.Admit(context.Background(), c.set); addressing.CodeOf(err) != c.want {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
