@@ -13,8 +13,15 @@ import (
 // be read is in its diagnostics.
 func Parse(in device.Input) *device.Config { return parse(in, device.FRR) }
 
-// ParseIOS reads one Cisco IOS or IOS-XE configuration.
-func ParseIOS(in device.Input) *device.Config { return parse(in, device.IOS) }
+// ParseIOS reads one Cisco IOS or IOS-XE configuration. A text that is plainly
+// of NX-OS is read as that: both call themselves Cisco, and the blocks of one
+// mean nothing in the other.
+func ParseIOS(in device.Input) *device.Config {
+	if Recognise(in.Data) == device.NXOS {
+		return parse(in, device.NXOS)
+	}
+	return parse(in, device.IOS)
+}
 
 // ParseEOS reads one Arista EOS configuration.
 func ParseEOS(in device.Input) *device.Config { return parse(in, device.EOS) }
