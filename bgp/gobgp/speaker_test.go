@@ -17,8 +17,17 @@ import (
 	"github.com/holdfast-bgp/holdfast/bgp/speakertest/neighbor"
 )
 
+// TestSpeakerConforms runs GoBGP without the session guard, as the benchmarks
+// do. It is no way to run a daemon: GoBGP clears the restart bits of all
+// neighbors when the first of them has finished a restart, so neighbors whose
+// sessions come up in that moment lose their routes for a while. The guard
+// owns the bits; TestGuardedSpeakerConforms promises every case.
 func TestSpeakerConforms(t *testing.T) {
-	speakertest.Run(t, func(t *testing.T) *speakertest.Harness { return newLab(t).harness() })
+	speakertest.Run(t, func(t *testing.T) *speakertest.Harness {
+		h := newLab(t).harness()
+		h.Except = map[string]string{"withdraws nothing in a restart": "GoBGP alone clears the restart bits of every neighbor when one has finished"}
+		return h
+	})
 }
 
 // lab is a Speaker with real neighbors on loopback addresses.
