@@ -114,5 +114,18 @@ func (h *handlers) RevokeToken(ctx context.Context, r RevokeTokenRequestObject) 
 // RotateToken creates the successor of a token. The old one stays until the
 // new one was used (SEC-02).
 func (h *handlers) RotateToken(ctx context.Context, r RotateTokenRequestObject) (RotateTokenResponseObject, error) {
-	return nil, &addressing.Error{Code: addressing.CodeUnavailable, Op: "rotate token", Detail: "not built yet"}
+	reg, err := h.intent()
+	if err != nil {
+		return nil, err
+	}
+	c := callIn(ctx)
+	var reason *string
+	if r.Body != nil {
+		reason = r.Body.Reason
+	}
+	t, secret, cs, err := reg.RotateToken(ctx, c.request(reason), r.TokenID)
+	if err != nil {
+		return nil, err
+	}
+	return RotateToken201JSONResponse{Body: secretOut(t, secret, c.changed(cs))}, nil
 }

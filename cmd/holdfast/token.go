@@ -46,6 +46,16 @@ func tokenCommands() []*cli.Command {
 				return done(c, conn.get(conn.RevokeToken(c.Context, c.Args().First(), &client.RevokeTokenParams{HoldfastReason: &reason})))
 			}),
 		},
+		{
+			Name: "rotate", Usage: "create the successor of a token; the old one stays valid until it is revoked", ArgsUsage: "TOKEN", Flags: mutating(),
+			Action: action(func(c *cli.Context, conn *connection) error {
+				reason, err := prepare(c, mutation{verb: "token rotate", plan: "create the successor of token " + c.Args().First()})
+				if err != nil {
+					return err
+				}
+				return showSecret(c, conn.get(conn.RotateToken(c.Context, c.Args().First(), nil, client.ReasonOnly{Reason: &reason})))
+			}),
+		},
 	}
 }
 
@@ -68,8 +78,13 @@ func createToken(c *cli.Context, conn *connection) error {
 	if networks := c.StringSlice("network"); len(networks) > 0 {
 		body.Networks = &networks
 	}
+	return showSecret(c, conn.get(conn.CreateToken(c.Context, nil, body)))
+}
+
+// showSecret shows a new token, the only time it is seen.
+func showSecret(c *cli.Context, a answer) error {
 	var t client.TokenSecret
-	return show(c, conn.get(conn.CreateToken(c.Context, nil, body)), &t, func(w *tabwriter.Writer) error {
+	return show(c, a, &t, func(w *tabwriter.Writer) error {
 		row(w, "id", t.ID)
 		row(w, "token", t.Token)
 		row(w, "", "keep it: only its hash is stored")
