@@ -156,6 +156,12 @@ func (r *reader) bgpLine(ro *router, l *line) {
 	switch {
 	case l.starts("bgp", "ebgp-requires-policy"):
 		ro.policy = device.Is(!l.no)
+		if l.no && r.t.requiresPolicy {
+			r.report(device.Diagnostic{
+				At: device.At{Pos: l.pos}, Rule: "RL403", Severity: device.Warning,
+				Message: "RFC 8212 is switched off: an external neighbor without a policy gets every route", Fix: "remove the line and give every external neighbor a policy",
+			})
+		}
 	case l.starts("bgp", "default", "ipv4-unicast"):
 		ro.noIPv4 = l.no
 	case l.starts("bgp", "default", "ipv6-unicast"):
