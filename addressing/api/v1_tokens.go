@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 )
@@ -128,4 +129,37 @@ func (h *handlers) RotateToken(ctx context.Context, r RotateTokenRequestObject) 
 		return nil, err
 	}
 	return RotateToken201JSONResponse{Body: secretOut(t, secret, c.changed(cs))}, nil
+}
+
+// retireSoak is how long a rotated token must have rested before it can go.
+const retireSoak = time.Hour
+
+// RetireToken ends a token that was rotated, once its successor has proved
+// itself and nobody uses the old one any more (SEC-02).
+func (h *handlers) RetireToken(ctx context.Context, r RetireTokenRequestObject) (RetireTokenResponseObject, error) {
+	reg, err := h.intent()
+	if err != nil {
+		return nil, err
+	}
+	c := callIn(ctx)
+	var reason *string
+	if r.Body != nil {
+		reason = r.Body.Reason
+	}
+	cs, err := reg.RetireToken(ctx, c.request(reason), r.TokenID, retireSoak)
+	if err != nil {
+		return nil, err
+	}
+	all, err := reg.Tokens(ctx, c.scope)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range all {
+		if t.ID == r.TokenID {
+			out := tokenOut(t)
+			out.ChangeID = c.changed(cs)
+			return RetireToken200JSONResponse{Body: out}, nil
+		}
+	}
+	return nil, &addressing.Error{Code: addressing.CodeNotFound, Op: "retire token", Detail: "no such token"}
 }

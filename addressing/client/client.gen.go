@@ -3149,6 +3149,24 @@ type RevokeTokenParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// RetireTokenParams defines parameters for RetireToken.
+type RetireTokenParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // RotateTokenParams defines parameters for RotateToken.
 type RotateTokenParams struct {
 	// HoldfastReason why, for the audit log
@@ -3268,6 +3286,9 @@ type VerifySnapshotsJSONRequestBody = ReasonOnly
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenCreate
+
+// RetireTokenJSONRequestBody defines body for RetireToken for application/json ContentType.
+type RetireTokenJSONRequestBody = ReasonOnly
 
 // RotateTokenJSONRequestBody defines body for RotateToken for application/json ContentType.
 type RotateTokenJSONRequestBody = ReasonOnly
@@ -4046,6 +4067,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /v1/tokens/{token_id} (the `RevokeToken` operationId).
 	RevokeToken(ctx context.Context, tokenID TokenPath, params *RevokeTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetireTokenWithBody end a token whose successor was used and that has not been used itself for an hour
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+	RetireTokenWithBody(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetireToken end a token whose successor was used and that has not been used itself for an hour
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+	RetireToken(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, body RetireTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateTokenWithBody create the successor of a token; the old one stays until the new one was used
 	//
@@ -5883,6 +5918,40 @@ func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, bod
 // Corresponds with DELETE /v1/tokens/{token_id} (the `RevokeToken` operationId).
 func (c *Client) RevokeToken(ctx context.Context, tokenID TokenPath, params *RevokeTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeTokenRequest(c.Server, tokenID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetireTokenWithBody end a token whose successor was used and that has not been used itself for an hour
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+func (c *Client) RetireTokenWithBody(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetireTokenRequestWithBody(c.Server, tokenID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetireToken end a token whose successor was used and that has not been used itself for an hour
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+func (c *Client) RetireToken(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, body RetireTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetireTokenRequest(c.Server, tokenID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11747,6 +11816,112 @@ func NewRevokeTokenRequest(server string, tokenID TokenPath, params *RevokeToken
 	return req, nil
 }
 
+// NewRetireTokenRequest calls the generic RetireToken builder with application/json body
+func NewRetireTokenRequest(server string, tokenID TokenPath, params *RetireTokenParams, body RetireTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRetireTokenRequestWithBody(server, tokenID, params, "application/json", bodyReader)
+}
+
+// NewRetireTokenRequestWithBody constructs an http.Request for the RetireToken method, with any body, and a specified content type
+func NewRetireTokenRequestWithBody(server string, tokenID TokenPath, params *RetireTokenParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "token_id", tokenID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tokens/%s/retire", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewRotateTokenRequest calls the generic RotateToken builder with application/json body
 func NewRotateTokenRequest(server string, tokenID TokenPath, params *RotateTokenParams, body RotateTokenJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -12689,6 +12864,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /v1/tokens/{token_id} (the `RevokeToken` operationId).
 	RevokeTokenWithResponse(ctx context.Context, tokenID TokenPath, params *RevokeTokenParams, reqEditors ...RequestEditorFn) (*RevokeTokenResponse, error)
+
+	// RetireTokenWithBodyWithResponse end a token whose successor was used and that has not been used itself for an hour
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+	RetireTokenWithBodyWithResponse(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetireTokenResponse, error)
+
+	// RetireTokenWithResponse end a token whose successor was used and that has not been used itself for an hour
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+	RetireTokenWithResponse(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, body RetireTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*RetireTokenResponse, error)
 
 	// RotateTokenWithBodyWithResponse create the successor of a token; the old one stays until the new one was used
 	//
@@ -16882,6 +17071,61 @@ func (r RevokeTokenResponse) ContentType() string {
 	return ""
 }
 
+// RetireTokenResponse200Headers the declared response headers of an HTTP 200 response for RetireToken
+type RetireTokenResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type RetireTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Token
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RetireTokenResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetireTokenResponse) GetJSON200() *Token {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetireTokenResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetireTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetireTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetireTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetireTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RotateTokenResponse201Headers the declared response headers of an HTTP 201 response for RotateToken
 type RotateTokenResponse201Headers struct {
 	HoldfastChange *string
@@ -18406,6 +18650,32 @@ func (c *ClientWithResponses) RevokeTokenWithResponse(ctx context.Context, token
 		return nil, err
 	}
 	return ParseRevokeTokenResponse(rsp)
+}
+
+// RetireTokenWithBodyWithResponse end a token whose successor was used and that has not been used itself for an hour
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+func (c *ClientWithResponses) RetireTokenWithBodyWithResponse(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetireTokenResponse, error) {
+	rsp, err := c.RetireTokenWithBody(ctx, tokenID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetireTokenResponse(rsp)
+}
+
+// RetireTokenWithResponse end a token whose successor was used and that has not been used itself for an hour
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tokens/{token_id}/retire (the `RetireToken` operationId).
+func (c *ClientWithResponses) RetireTokenWithResponse(ctx context.Context, tokenID TokenPath, params *RetireTokenParams, body RetireTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*RetireTokenResponse, error) {
+	rsp, err := c.RetireToken(ctx, tokenID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetireTokenResponse(rsp)
 }
 
 // RotateTokenWithBodyWithResponse create the successor of a token; the old one stays until the new one was used
@@ -21770,6 +22040,52 @@ func ParseRevokeTokenResponse(rsp *http.Response) (*RevokeTokenResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers RevokeTokenResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRetireTokenResponse parses an HTTP response from a RetireTokenWithResponse call
+func ParseRetireTokenResponse(rsp *http.Response) (*RetireTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetireTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Token
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RetireTokenResponse200Headers
 		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -47,13 +47,23 @@ func tokenCommands() []*cli.Command {
 			}),
 		},
 		{
-			Name: "rotate", Usage: "create the successor of a token; the old one stays valid until it is revoked", ArgsUsage: "TOKEN", Flags: mutating(),
+			Name: "rotate", Usage: "create the successor of a token; the old one stays valid until it is retired", ArgsUsage: "TOKEN", Flags: mutating(),
 			Action: action(func(c *cli.Context, conn *connection) error {
 				reason, err := prepare(c, mutation{verb: "token rotate", plan: "create the successor of token " + c.Args().First()})
 				if err != nil {
 					return err
 				}
 				return showSecret(c, conn.get(conn.RotateToken(c.Context, c.Args().First(), nil, client.ReasonOnly{Reason: &reason})))
+			}),
+		},
+		{
+			Name: "retire", Usage: "end a rotated token: its successor was used, and it was not for an hour", ArgsUsage: "TOKEN", Flags: mutating(),
+			Action: action(func(c *cli.Context, conn *connection) error {
+				reason, err := prepare(c, mutation{verb: "token retire", plan: "retire token " + c.Args().First(), destructive: true})
+				if err != nil {
+					return err
+				}
+				return done(c, conn.get(conn.RetireToken(c.Context, c.Args().First(), nil, client.ReasonOnly{Reason: &reason})))
 			}),
 		},
 	}
