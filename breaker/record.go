@@ -412,6 +412,9 @@ func (d *reader) baseline(b *Baseline) {
 		*m = make(map[string]Count, n)
 		for range n {
 			name := d.name()
+			if _, twice := (*m)[name]; twice {
+				d.bad = true // a name has one count
+			}
 			(*m)[name] = d.pair()
 		}
 	}
