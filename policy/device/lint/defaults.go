@@ -26,7 +26,7 @@ func (a *analysis) defaults() {
 				Message: fmt.Sprintf("no import policy from %s: whatever it sends is accepted", s.Name), Fix: "configure one (RFC 8212)",
 			}))
 		}
-		if s.RoleSource == device.RoleNotKnown {
+		if s.RoleSource == device.RoleNotKnown && s.Kind != device.InternalSession {
 			a.add(a.onSession(s, Finding{
 				Rule: "RL410", Pos: s.Pos,
 				Message: fmt.Sprintf("what AS%d (%s) is to us is not known; it is judged as a %s", s.PeerAS, s.Name, a.d.judge),
