@@ -14,7 +14,11 @@ import (
 )
 
 // Exit codes (DESIGN section 9). Usage errors are 2, as in every program.
-const exitUnreadable = 3
+const (
+	exitFindings   = 1
+	exitUnreadable = 3
+	exitUnknown    = 4
+)
 
 func main() { os.Exit(run(os.Args)) }
 
@@ -29,8 +33,10 @@ func app() *cli.App {
 	return strictcli.Strict(&cli.App{
 		Name:      "leaklint",
 		Usage:     "prove that BGP export policies cannot leak",
-		UsageText: "leaklint [-o text|json] COMMAND",
+		UsageText: "leaklint COMMAND [flags] [PATH...]",
 		Version:   version.String(),
-		Commands:  []*cli.Command{evalCommand()},
+		Commands: []*cli.Command{
+			checkCommand(), diffCommand(), evalCommand(), explainCommand(), rulesCommand(), baselineCommand(),
+		},
 	})
 }

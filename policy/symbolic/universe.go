@@ -133,6 +133,8 @@ func (u *Universe) add(n int) *attribute {
 // collect visits everything that will be run.
 func (u *Universe) collect() {
 	seen := map[*device.Policy]bool{}
+	// The space makes the empty path an atom of its own only if it is asked about.
+	u.usePattern(aspath.Empty())
 	for _, s := range u.in.Sources {
 		if s.Session != nil {
 			u.collectPipeline(&s.Session.Import, seen)

@@ -44,7 +44,7 @@ func Usage(format string, args ...any) error {
 // Strict makes every leaf command of the app strict. A leaf's ArgsUsage names
 // its positional arguments, e.g. "PREFIX SERVICE": exactly that many must be
 // given, unless the last one ends in "..." (one or more) or is in brackets
-// (may be left out).
+// (may be left out; "[PATH...]" is any number).
 func Strict(app *cli.App) *cli.App {
 	app.HideHelpCommand = true
 	app.ExitErrHandler = func(*cli.Context, error) {}
@@ -128,12 +128,14 @@ func wanted(argsUsage string) string {
 	return argsUsage
 }
 
-// arity reads "A B", "A..." and "[A]"; high is -1 without a bound.
+// arity reads "A B", "A...", "[A]" and "[A...]"; high is -1 without a bound.
 func arity(argsUsage string) (low, high int) {
 	for _, word := range strings.Fields(argsUsage) {
 		switch {
 		case strings.HasSuffix(word, "..."):
 			return low + 1, -1
+		case strings.HasPrefix(word, "[") && strings.HasSuffix(word, "...]"):
+			return low, -1
 		case strings.HasPrefix(word, "["):
 			high++
 		default:

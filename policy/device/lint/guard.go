@@ -12,29 +12,36 @@ import (
 // protocol of BGP, a family, a metric or anything the other side can set is no
 // guard.
 func guardFree(x device.Expr) bool {
-	guarded := false
-	device.Walk(x, func(x device.Expr) bool {
-		switch t := x.(type) {
-		case *device.Not:
-			return false
-		case *device.PrefixMatch:
-			guarded = guarded || slices.ContainsFunc(t.Set.Entries, func(e device.PrefixEntry) bool { return !e.Deny && !matchAll(e.Range) })
-		case *device.CommunityMatch, *device.SubPolicy, *device.Unknown, *device.RPKIMatch:
-			guarded = true
-		case *device.ASPathMatch:
-			guarded = guarded || coneLike(t.Pattern)
-		case *device.ProtocolMatch:
-			guarded = guarded || !slices.ContainsFunc(t.Protocols, func(p device.Protocol) bool {
-				return p == device.EBGP || p == device.IBGP || p == device.UnknownProtocol
-			})
-		case *device.NeighborMatch:
-			guarded = guarded || t.Side == device.Sender
-		case *device.Compare:
-			guarded = guarded || t.Field == device.OTC
-		}
-		return !guarded
-	})
-	return !guarded
+	switch t := x.(type) {
+	case *device.And:
+		return !slices.ContainsFunc(t.Xs, func(c device.Expr) bool { return !guardFree(c) })
+	case *device.Or:
+		return len(t.Xs) > 0 && slices.ContainsFunc(t.Xs, guardFree)
+	case *device.Ref:
+		return guardFree(t.X)
+	case *device.Cases:
+		return slices.ContainsFunc(t.Arms, func(arm device.Arm) bool { return arm.Value && guardFree(arm.X) })
+	case *device.Not:
+		p, ok := t.X.(*device.ProtocolMatch)
+		return !ok || !slices.Contains(p.Protocols, device.IBGP) || !slices.Contains(p.Protocols, device.EBGP)
+	case *device.PrefixMatch:
+		return slices.ContainsFunc(t.Set.Entries, func(e device.PrefixEntry) bool { return !e.Deny && matchAll(e.Range) })
+	case *device.CommunityMatch, *device.SubPolicy, *device.RPKIMatch:
+		return false
+	case *device.ASPathMatch:
+		return !coneLike(t.Pattern)
+	case *device.ProtocolMatch:
+		return slices.ContainsFunc(t.Protocols, func(p device.Protocol) bool {
+			return p == device.EBGP || p == device.IBGP || p == device.UnknownProtocol
+		})
+	case *device.NeighborMatch:
+		return t.Side != device.Sender
+	case *device.Compare:
+		return t.Field != device.OTC
+	case *device.Const:
+		return t.Value
+	}
+	return true
 }
 
 // guards writes the conditions of a term in a form that does not depend on how

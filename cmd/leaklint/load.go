@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-bgp/holdfast/policy/device"
+	"github.com/holdfast-bgp/holdfast/policy/device/frontend"
+	"github.com/holdfast-bgp/holdfast/policy/device/lint"
+	"github.com/holdfast-bgp/holdfast/policy/report"
+)
+
+// declarationFile is looked for in the working directory.
+const declarationFile = ".leaklint.yaml"
+
+// tree is where configurations are read from: the file system or a commit.
+type tree interface {
+	// list names the files below a path, or the path itself when it is a file.
+	list(root string) ([]string, error)
+	read(name string) ([]byte, error)
+}
+
+// disk is a tree below a directory; empty for the working directory.
+type disk struct{ root string }
+
+func (d disk) read(name string) ([]byte, error) { return os.ReadFile(d.at(name)) }
+
+func (d disk) at(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(d.root, name)
+}
+
+func (d disk) list(root string) ([]string, error) {
+	info, err := os.Stat(d.at(root))
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{root}, nil
+	}
+	var out []string
+	err = filepath.WalkDir(d.at(root), func(p string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && p != d.at(root) && strings.HasPrefix(e.Name(), "."):
+			return fs.SkipDir
+		case e.Type().IsRegular() && !strings.HasPrefix(e.Name(), "."):
+			rel, err := filepath.Rel(d.at(root), p)
+			if err != nil {
+				return err
+			}
+			out = append(out, filepath.Join(root, rel))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// loaded is what was read for one run.
+type loaded struct {
+	configs []*device.Config
+	files   []report.File
+	notes   []string
+	broken  bool // something that was asked for could not be judged
+	sources map[string][]byte
+}
+
+// loader reads and parses.
+type loader struct {
+	tree     tree
+	declared *lint.Declaration
+	dialect  string // forced on every file
+	progress func(done, all int)
+}
+
+// load reads the paths. Files of a directory that are no configuration are left
+// out and said; a file that was named has to be one.
+func (l *loader) load(paths []string) (*loaded, error) {
+	out := &loaded{sources: map[string][]byte{}}
+	type job struct {
+		name  string
+		named bool
+	}
+	var jobs []job
+	for _, p := range paths {
+		names, err := l.tree.list(p)
+		if err != nil {
+			return nil, unreadable(err)
+		}
+		named := len(names) == 1 && names[0] == p
+		for _, n := range names {
+			if !slices.ContainsFunc(jobs, func(j job) bool { return j.name == n }) {
+				jobs = append(jobs, job{n, named})
+			}
+		}
+	}
+	for i, j := range jobs {
+		if l.progress != nil {
+			l.progress(i, len(jobs))
+		}
+		if l.declared.Excluded(filepath.ToSlash(j.name)) {
+			out.notes = append(out.notes, j.name+": excluded by the declaration")
+			continue
+		}
+		data, err := l.tree.read(j.name)
+		if err != nil {
+			return nil, unreadable(err)
+		}
+		l.one(out, j.name, data, j.named)
+	}
+	if len(out.configs) == 0 && !out.broken {
+		return nil, unreadable(fmt.Errorf("%s: no configuration found", strings.Join(paths, ", ")))
+	}
+	return out, nil
+}
+
+// one parses a file, or says why not.
+func (l *loader) one(out *loaded, name string, data []byte, named bool) {
+	f := report.File{Path: name, Lines: strings.Split(string(data), "\n")}
+	dialect, version, problem := l.dialectOf(name, data)
+	if problem != "" {
+		switch {
+		case named || otherSystem(data) != "":
+			out.broken = true
+			f.Problem = problem
+			out.files = append(out.files, f)
+		default:
+			out.notes = append(out.notes, name+": not a router configuration, left out")
+		}
+		return
+	}
+	cfg, _ := frontend.Parse(dialect, device.Input{Path: name, Data: data, Version: version, Open: func(inc string) ([]byte, error) {
+		return l.include(name, inc)
+	}})
+	f.Dialect = cfg.Dialect
+	f.Understood, f.Relevant = cfg.Understood()
+	if cfg.Broken {
+		f.Problem = "the device would not load it"
+		out.broken = true
+	}
+	out.files = append(out.files, f)
+	out.configs = append(out.configs, cfg)
+	out.sources[name] = data
+}
+
+func (l *loader) dialectOf(name string, data []byte) (d device.Dialect, version, problem string) {
+	pinned, version := l.declared.Pinned(filepath.ToSlash(name))
+	if l.dialect != "" {
+		pinned = l.dialect
+	}
+	if pinned != "" {
+		d, ok := frontend.ByName(pinned)
+		if !ok {
+			return "", "", fmt.Sprintf("dialect %q has no front end", pinned)
+		}
+		return d, version, ""
+	}
+	if d, ok := frontend.Recognise(name, data); ok {
+		return d, version, ""
+	}
+	if other := otherSystem(data); other != "" {
+		return "", "", "it looks like " + other + ", which leaklint does not read yet"
+	}
+	return "", "", "its language was not recognised; pin it with --dialect or dialects:"
+}
+
+// include looks beside the including file, then in the declared roots.
+func (l *loader) include(from, name string) ([]byte, error) {
+	if path.IsAbs(name) {
+		return l.tree.read(name)
+	}
+	data, err := l.tree.read(filepath.Join(filepath.Dir(from), name))
+	for _, root := range l.declared.Include {
+		if err == nil {
+			break
+		}
+		data, err = l.tree.read(filepath.Join(root, name))
+	}
+	return data, err
+}
+
+// otherSystem names systems whose files must never pass unnoticed.
+func otherSystem(data []byte) string {
+	for _, s := range []struct{ name, mark string }{
+		{"BIRD", "protocol bgp"}, {"OpenBGPD", "neighbor $"}, {"OpenBGPD", "\nallow to "}, {"OpenBGPD", "\ndeny from "}, {"IOS XR", "route-policy "},
+		{"SR OS", "configure {\n    router"}, {"SR OS", "policy-options\n"}, {"SR OS", "action-type accept"}, {"RouterOS", "/routing filter"}, {"RouterOS", "/routing bgp"},
+		{"VyOS", "protocols bgp"}, {"a template (render it first)", "{% "},
+	} {
+		if bytes.Contains(data, []byte(s.mark)) {
+			return s.name
+		}
+	}
+	return ""
+}
+
+// declaration reads the named file, or .leaklint.yaml when it is there.
+func declaration(t tree, name string) (*lint.Declaration, error) {
+	file := name
+	if file == "" {
+		file = declarationFile
+	}
+	data, err := t.read(file)
+	if errors.Is(err, fs.ErrNotExist) && name == "" {
+		return lint.None(), nil
+	}
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	d, err := lint.Declare(data)
+	if err != nil {
+		return nil, usageOf(fmt.Errorf("%s: %w", file, err))
+	}
+	return d, nil
+}
