@@ -53,6 +53,15 @@ func (r *run) prepend(a *device.PrependAS, st *state) {
 	if a.Own && r.session != nil {
 		asns = []uint32{r.session.LocalAS}
 	}
+	if a.Behind {
+		// Where earlier ASNs were put in front the place is not tracked.
+		st.choices[u.path.index] = u.path.update(st.choices[u.path.index], func(m int) int {
+			if m == identity {
+				return m
+			}
+			return u.path.constant(-1)
+		})
+	}
 	r.change(u.path, st, func(v int32) int32 {
 		switch {
 		case a.Last && v == 0:
