@@ -53,6 +53,8 @@ type Witness struct {
 	FromRole   device.Role
 	Type       int // RFC 7908, 0 when it is none of them
 	Trace      []concrete.Event
+
+	contradicted bool // the replay rejects it
 }
 
 // Related is another place that belongs to a finding.

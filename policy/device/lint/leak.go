@@ -305,6 +305,9 @@ func (a *analysis) witness(u *symbolic.Universe, s *device.Session, set bdd.Node
 		return nil, false
 	}
 	w := a.replay(u.Sources()[got.Source], s, got.Route)
+	// Undecided is a doubt, not a contradiction: the concrete evaluator sees
+	// less far where something is unknown.
+	w.contradicted = w.verdict == device.Reject
 	return w.Witness, w.verdict == device.Accept
 }
 
@@ -357,7 +360,7 @@ func (a *analysis) exactWitness(s *device.Session, site *symbolic.Site, external
 		return nil, false, nil
 	}
 	w, ok := a.witness(u, s, set)
-	if !ok {
+	if !ok && w.contradicted {
 		f := a.onSite(s, site, Finding{Rule: "RL904", Undecided: true, Witness: w})
 		f.Message = fmt.Sprintf("the two evaluators of leaklint do not agree about session %s: a fault of leaklint; nothing was proved", s.Name)
 		f.Fix = "report it with the configuration"
