@@ -16,12 +16,25 @@ func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
 		Usage:     "say what becomes of routes, and why",
-		UsageText: "leaklint eval --cases FILE [-o text|json]",
+		UsageText: "leaklint eval --cases FILE [-o text|json]\nleaklint eval --route JSON --session NEIGHBOR [--direction export|import] PATH",
+		ArgsUsage: "[PATH]",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "cases", Required: true, Usage: "`FILE` of routes and cases (JSON); configuration paths are relative to it"},
+			&cli.StringFlag{Name: "cases", Usage: "`FILE` of routes and cases (JSON); configuration paths are relative to it"},
+			&cli.StringFlag{Name: "route", Usage: "a route as `JSON`"},
+			&cli.StringFlag{Name: "session", Usage: "the `NEIGHBOR` it would be sent to, or comes from"},
+			&cli.StringFlag{Name: "direction", Value: "export", Usage: "export or import"},
+			&cli.StringFlag{Name: "dialect", Usage: "read the file as this `DIALECT`"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "text or json"},
 		},
 		Action: func(c *cli.Context) error {
+			switch route, file := c.String("route"), c.String("cases"); {
+			case (route == "") == (file == ""):
+				return strictcli.Usage("eval: want --cases FILE, or --route JSON with --session NEIGHBOR and PATH")
+			case route != "":
+				return evalRoute(c.App.Writer, route, c.String("session"), c.String("direction"), c.Args().First(), c.String("dialect"), c.String("output"))
+			case c.Args().Present():
+				return strictcli.Usage("eval: --cases names its configurations itself: unexpected argument %q", c.Args().First())
+			}
 			return evalCases(c.App.Writer, c.String("cases"), c.String("output"))
 		},
 	}
