@@ -123,8 +123,3 @@ func leakType(from, to device.Role) int {
 	}
 	return 0
 }
-
-// covers reports whether a lies inside b.
-func covers(b, a netip.Prefix) bool {
-	return b.Addr().Is4() == a.Addr().Is4() && b.Bits() <= a.Bits() && b.Contains(a.Addr())
-}
