@@ -53,6 +53,12 @@ func (r *run) prepend(a *device.PrependAS, st *state) {
 	if a.Own && r.session != nil {
 		asns = []uint32{r.session.LocalAS}
 	}
+	classes := make([]int, len(asns))
+	for i, asn := range asns {
+		if u.space != nil {
+			classes[i] = u.space.ClassOf(asn)
+		}
+	}
 	if a.Behind {
 		// Where earlier ASNs were put in front the place is not tracked.
 		st.choices[u.path.index] = u.path.update(st.choices[u.path.index], func(m int) int {
@@ -72,8 +78,8 @@ func (r *run) prepend(a *device.PrependAS, st *state) {
 			return -1
 		}
 		for range max(a.Repeat, 1) {
-			for i := len(asns) - 1; i >= 0; i-- {
-				class := u.space.ClassOf(asns[i])
+			for i := len(classes) - 1; i >= 0; i-- {
+				class := classes[i]
 				if class < 0 || v < 0 {
 					return -1
 				}

@@ -37,19 +37,23 @@ func (a *analysis) leaks() {
 		return
 	}
 	a.evidence = a.d.evidenceOf(a.cfg)
+	for batch := range slices.Chunk(sessions, together) {
+		a.leaksTogether(batch)
+	}
+}
+
+// together is how many sessions share a universe. Most dialects ask for the
+// ASN of the neighbor, so that one universe for all would grow with their square.
+const together = 32
+
+func (a *analysis) leaksTogether(sessions []*device.Session) {
 	u, err := a.universe(sessions, false)
-	if err == nil {
-		for i, s := range sessions {
-			if err = a.leaksOf(u, s); err != nil {
-				sessions = sessions[i:]
-				break
-			}
+	for err == nil && len(sessions) > 0 {
+		if err = a.leaksOf(u, sessions[0]); err == nil {
+			sessions = sessions[1:]
 		}
 	}
-	if err == nil {
-		return
-	}
-	// Together they are too large: one at a time.
+	// What is too large together is judged one at a time.
 	for _, s := range sessions {
 		u, err := a.universe([]*device.Session{s}, true)
 		if err == nil {
