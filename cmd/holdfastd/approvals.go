@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 )
 
 const (
@@ -75,7 +76,7 @@ func (a approvals) Request(_ context.Context, r api.ApprovalAsked) (api.Approval
 	if r.Count == 0 {
 		r.Count = len(r.Prefixes)
 	}
-	one := asked{By: breakerActor(r.Actor), ApprovalStatus: api.ApprovalStatus{ID: ulid.MustNew(ulid.Timestamp(r.At), rand.Reader).String(), State: "pending",
+	one := asked{By: gate.Actor(r.Actor), ApprovalStatus: api.ApprovalStatus{ID: ulid.MustNew(ulid.Timestamp(r.At), rand.Reader).String(), State: "pending",
 		Prefixes: r.Prefixes, Count: r.Count, Until: r.Until.UTC(), At: r.At.UTC(), Requester: r.Actor.Key(), Reason: r.Reason}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,7 +116,7 @@ func (a approvals) Decide(_ context.Context, r api.ApprovalDecision) (api.Approv
 			Approvers: []string{r.Actor.Key()}, Reason: one.Reason}, r.At)
 	case was == "approved":
 		one.State = "revoked"
-		err = a.d.breaker.Revoke(one.ID, breakerActor(r.Actor), r.At)
+		err = a.d.breaker.Revoke(one.ID, gate.Actor(r.Actor), r.At)
 	default:
 		one.State = "denied"
 	}

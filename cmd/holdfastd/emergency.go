@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
 )
 
@@ -137,8 +138,8 @@ func (e emergencyLane) change(req addressing.Request, intents []addressing.Negat
 	snap, _ := e.d.pipeline.Active()
 	for _, n := range intents {
 		c.Objects = append(c.Objects, n.ID)
-		part := accountPart(snap, n.AccountID)
-		if r := routeAt(part, n.CIDR); r != nil {
+		part := gate.AccountPart(snap, n.AccountID)
+		if r := gate.RouteAt(part, n.CIDR); r != nil {
 			c.Effects = append(c.Effects, addressing.Effect{Kind: addressing.Lost, CIDR: n.CIDR, AccountID: n.AccountID, Account: part.Kind,
 				Resting: r.Resting, Services: r.Services})
 		}

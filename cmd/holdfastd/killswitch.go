@@ -6,6 +6,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 )
 
 // killSwitches is the registry (BRK-09): what a person can turn off at once,
@@ -40,7 +41,7 @@ func (s switches) List(context.Context) ([]api.SwitchStatus, error) {
 
 // Set implements api.KillSwitches.
 func (s switches) Set(_ context.Context, r api.SwitchRequest) error {
-	if err := s.breaker.Switch(r.Name, r.Off, r.Reason, breakerActor(r.Actor), r.At); err != nil {
+	if err := s.breaker.Switch(r.Name, r.Off, r.Reason, gate.Actor(r.Actor), r.At); err != nil {
 		return &addressing.Error{Code: addressing.CodeRefused, Op: "kill-switch set", Detail: err.Error(), Next: "holdfast kill-switch list names them"}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 	"github.com/holdfast-bgp/holdfast/snapshots/plan"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
@@ -165,7 +166,7 @@ func (s switchboard) Scopes(context.Context) ([]api.BreakerStatus, error) {
 // Reset implements api.Breaker.
 func (s switchboard) Reset(_ context.Context, r api.ResetRequest) error {
 	scope := breaker.Scope{Kind: breaker.ScopeKind(r.Scope), Key: r.Key}
-	if err := s.breaker.Reset(scope, r.TripID, r.Reason, breakerActor(r.Actor), r.At); err != nil {
+	if err := s.breaker.Reset(scope, r.TripID, r.Reason, gate.Actor(r.Actor), r.At); err != nil {
 		return &addressing.Error{Code: addressing.CodeRefused, Op: "breaker reset", Detail: err.Error(), Next: "holdfast breaker status shows the scopes and their trip ids"}
 	}
 	s.kick()

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/bgp/gobgp"
 	"github.com/holdfast-bgp/holdfast/breaker"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/version"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 	"github.com/holdfast-bgp/holdfast/snapshots/plan"
@@ -54,8 +55,8 @@ type daemon struct {
 	speaker   bgp.Speaker
 	pipeline  pipeline
 	mirror    *api.Mirror
-	gate      *gate
-	look      *secondLook
+	gate      *gate.Gate
+	look      *gate.SecondLook
 	evidence  *evidence
 	validate  *validation
 	cleaner   *cleaner
@@ -98,12 +99,12 @@ func (d *daemon) open(now time.Time) (err error) {
 	if d.mirror, err = openMirror(d.dir.tokens(), d.log); err != nil {
 		return err
 	}
-	d.look = newSecondLook(d.log)
+	d.look = gate.NewSecondLook(d.log)
 	d.evidence = newEvidence(d)
-	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.see); err != nil {
+	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.See); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
-	d.gate = &gate{breaker: d.breaker, now: time.Now, baseline: &baseline{active: func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() }}}
+	d.gate = gate.New(d.breaker, func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() })
 	runner, err := rollout.New(rollout.Config{
 		Environment: d.cfg.Environment,
 		Network:     d.cfg.Network(nil, nil),
@@ -202,7 +203,7 @@ func (d *daemon) run(ctx context.Context) error {
 		defer close(ended)
 		_ = d.pipeline.Run(running)
 	}()
-	go d.look.run(running, d.breaker)
+	go d.look.Run(running, d.breaker)
 	go d.evidence.run(running)
 	go d.keepDatabase(running, !booted.None)
 	go d.validate.run(running)

@@ -3,22 +3,42 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/sqlite"
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
+	"github.com/holdfast-bgp/holdfast/snapshots"
 )
+
+var (
+	noon   = time.Date(2026, 2, 20, 12, 0, 0, 0, time.UTC)
+	script = addressing.Actor{Kind: addressing.Operator, ID: "token-1"}
+)
+
+func nth(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
+}
+
+func withdrawal(i int, by addressing.Actor) addressing.ChangeSet {
+	return addressing.ChangeSet{
+		ID: fmt.Sprintf("change-%d", i), Actor: by, Reason: "clean-up", At: noon.Add(time.Duration(i) * 10 * time.Millisecond), Verb: "prefix.withdraw",
+		Effects: []addressing.Effect{{Kind: addressing.Lost, CIDR: nth(i), AccountID: "account-00", Account: addressing.Customer, Resting: addressing.RestingAdvertised, Services: []string{"cdn"}}},
+	}
+}
 
 // TestExplainKnowsOwnersAfterARestart: what an owner took down of its own,
 // confirmed, counts against its account and not against the size of a snapshot
 // (W7), also when the daemon died between the commit and the wire.
 func TestExplainKnowsOwnersAfterARestart(t *testing.T) {
-	g := newGate(t, fullTable(4306))
 	dir := t.TempDir()
 	if err := breaker.Init(dir, noon); err != nil {
 		t.Fatal(err)
@@ -27,7 +47,7 @@ func TestExplainKnowsOwnersAfterARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.breaker = before
+	g := gate.New(before, func() (*snapshots.Snapshot, snapshots.Head) { return nil, snapshots.Head{} })
 	for i, by := range []addressing.Actor{{Kind: addressing.Owner, ID: "token-2", AccountID: "account-00"}, script} {
 		if _, err := g.Admit(context.Background(), withdrawal(i, by)); err != nil {
 			t.Fatal(err)
@@ -68,7 +88,7 @@ func TestMirrorSurvivesADatabaseThatLostItsTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = store.Close() })
-		return addressing.NewRegistry(store, newGate(t, fullTable(1)), addressing.Options{Entropy: rand.Reader, OnTokens: m.Save})
+		return addressing.NewRegistry(store, open{}, addressing.Options{Entropy: rand.Reader, OnTokens: m.Save})
 	}
 	full, empty := registry("full.db"), registry("empty.db")
 	req := addressing.Request{Actor: script, Scope: addressing.EveryAccount(), At: noon, Reason: "test"}

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 )
 
 // trips is the breaker as an operator handles it. Nothing here touches the
@@ -23,7 +24,7 @@ func (t trips) Trip(ctx context.Context, r api.TripRequest) (string, error) {
 	if r.Lock {
 		to = breaker.Locked
 	}
-	id, err := t.d.breaker.Trip(breaker.Scope{Kind: breaker.ScopeKind(r.Scope), Key: r.Key}, to, r.Reason, breakerActor(r.Actor), r.At)
+	id, err := t.d.breaker.Trip(breaker.Scope{Kind: breaker.ScopeKind(r.Scope), Key: r.Key}, to, r.Reason, gate.Actor(r.Actor), r.At)
 	if err != nil {
 		return "", &addressing.Error{Code: addressing.CodeRefused, Op: "breaker trip", Detail: err.Error()}
 	}
@@ -42,7 +43,7 @@ func (t trips) Unfreeze(_ context.Context, by addressing.Actor, reason string, a
 			return &addressing.Error{Code: addressing.CodeConflict, Op: "unfreeze", Detail: "the global scope is " + s.State.String() + ", not locked",
 				Next: "holdfast breaker status; what has tripped is reset with holdfast breaker reset"}
 		}
-		if err := t.d.breaker.Reset(breaker.Global, s.TripID, reason, breakerActor(by), at); err != nil {
+		if err := t.d.breaker.Reset(breaker.Global, s.TripID, reason, gate.Actor(by), at); err != nil {
 			return &addressing.Error{Code: addressing.CodeRefused, Op: "unfreeze", Detail: err.Error()}
 		}
 		t.d.log.Warn("unfrozen", "trip", s.TripID, "actor", by.Key(), "reason", reason)

@@ -1,9 +1,8 @@
-package main
+package gate
 
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/breaker"
@@ -12,22 +11,27 @@ import (
 	"github.com/holdfast-bgp/holdfast/snapshots/plan"
 )
 
-// gate lets the addressing Registry and the pipeline ask the one breaker:
+// Gate lets the addressing Registry and the pipeline ask the one breaker:
 // change by change before the commit, and the whole plan again before the wire
 // (DESIGN section 4).
-type gate struct {
+type Gate struct {
 	breaker  *breaker.Breaker
 	baseline *baseline
-	now      func() time.Time
+}
+
+// New makes the gate of a breaker. active gives the snapshot that the wire was
+// last told, which is what shares and weights are of.
+func New(b *breaker.Breaker, active func() (*snapshots.Snapshot, snapshots.Head)) *Gate {
+	return &Gate{breaker: b, baseline: &baseline{active: active}}
 }
 
 var (
-	_ addressing.Gate = (*gate)(nil)
-	_ plan.Gate       = (*gate)(nil)
+	_ addressing.Gate = (*Gate)(nil)
+	_ plan.Gate       = (*Gate)(nil)
 )
 
 // Admit charges the losses of a change to the journal, or refuses it.
-func (g *gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error) {
+func (g *Gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error) {
 	counts, generation := g.baseline.get()
 	snap, _ := g.baseline.active()
 	d := g.breaker.Admit(ctx, proposal(c, snap, generation), counts)
@@ -40,7 +44,7 @@ func (g *gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error
 func proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint64) breaker.Proposal {
 	p := breaker.Proposal{
 		ID:         c.ID,
-		Actor:      breakerActor(c.Actor),
+		Actor:      Actor(c.Actor),
 		Reason:     c.Reason,
 		At:         c.At,
 		Generation: generation,
@@ -82,7 +86,8 @@ func loss(e addressing.Effect, snap *snapshots.Snapshot, cause string) breaker.L
 	}
 }
 
-func breakerActor(a addressing.Actor) breaker.Actor {
+// Actor is an actor in the breaker's words.
+func Actor(a addressing.Actor) breaker.Actor {
 	return breaker.Actor{Kind: breaker.ActorKind(a.Kind), Key: a.Key(), Account: a.AccountID}
 }
 
@@ -109,7 +114,7 @@ func refusal(c addressing.ChangeSet, d breaker.Decision) error {
 }
 
 // Judge asks the breaker about a whole plan.
-func (g *gate) Judge(ctx context.Context, p plan.Plan) (policy.Verdict, []policy.Finding, error) {
+func (g *Gate) Judge(ctx context.Context, p plan.Plan) (policy.Verdict, []policy.Finding, error) {
 	counts, _ := g.baseline.get()
 	snap, _ := g.baseline.active()
 	d := g.breaker.Judge(ctx, facts(p, snap), counts)

@@ -1,4 +1,4 @@
-package main
+package gate
 
 import (
 	"context"
@@ -14,20 +14,21 @@ import (
 // full table. The speaker never waits for it.
 const maxSeen = 1 << 16
 
-// secondLook tells the breaker what was seen at the sessions, apart from what
+// SecondLook tells the breaker what was seen at the sessions, apart from what
 // the plan said would be seen (invariant 9). It can hold, never withdraw.
-type secondLook struct {
+type SecondLook struct {
 	log  *slog.Logger
 	seen chan bgp.Event
 	lost chan struct{} // holds one token once an observation was dropped
 }
 
-func newSecondLook(log *slog.Logger) *secondLook {
-	return &secondLook{log: log, seen: make(chan bgp.Event, maxSeen), lost: make(chan struct{}, 1)}
+// NewSecondLook makes one that has seen nothing.
+func NewSecondLook(log *slog.Logger) *SecondLook {
+	return &SecondLook{log: log, seen: make(chan bgp.Event, maxSeen), lost: make(chan struct{}, 1)}
 }
 
-// see takes an event from the speaker and never blocks.
-func (l *secondLook) see(e bgp.Event) {
+// See takes an event from the speaker and never blocks.
+func (l *SecondLook) See(e bgp.Event) {
 	select {
 	case l.seen <- e:
 	default:
@@ -38,9 +39,9 @@ func (l *secondLook) see(e bgp.Event) {
 	}
 }
 
-// run hands the events on until ctx ends. Events that were lost leave the
+// Run hands the events on until ctx ends. Events that were lost leave the
 // breaker without its second look, which is a reason to hold.
-func (l *secondLook) run(ctx context.Context, b *breaker.Breaker) {
+func (l *SecondLook) Run(ctx context.Context, b *breaker.Breaker) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -53,7 +54,7 @@ func (l *secondLook) run(ctx context.Context, b *breaker.Breaker) {
 	}
 }
 
-func (l *secondLook) tell(b *breaker.Breaker, e bgp.Event) {
+func (l *SecondLook) tell(b *breaker.Breaker, e bgp.Event) {
 	events := wireEvents(e)
 	if len(events) == 0 {
 		return
@@ -67,7 +68,7 @@ func (l *secondLook) tell(b *breaker.Breaker, e bgp.Event) {
 	}
 }
 
-func (l *secondLook) open(b *breaker.Breaker, why string) {
+func (l *SecondLook) open(b *breaker.Breaker, why string) {
 	by := breaker.Actor{Kind: breaker.ActorKind(addressing.System), Key: "system/second-look"}
 	if _, err := b.Trip(breaker.Global, breaker.Open, why, by, time.Now()); err != nil {
 		l.log.Error("breaker could not be opened; it holds by itself", "error", err)

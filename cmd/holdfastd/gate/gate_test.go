@@ -1,4 +1,4 @@
-package main
+package gate
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func nth(i int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
 }
 
-func newGate(t *testing.T, s *snapshots.Snapshot) *gate {
+func newGate(t *testing.T, s *snapshots.Snapshot) *Gate {
 	t.Helper()
 	dir := t.TempDir()
 	if err := breaker.Init(dir, noon); err != nil {
@@ -47,7 +47,7 @@ func newGate(t *testing.T, s *snapshots.Snapshot) *gate {
 	}
 	t.Cleanup(func() { _ = b.Close() })
 	active := func() (*snapshots.Snapshot, snapshots.Head) { return s, snapshots.Head{Generation: 7} }
-	return &gate{breaker: b, baseline: &baseline{active: active}}
+	return &Gate{breaker: b, baseline: &baseline{active: active}}
 }
 
 func withdrawal(i int, by addressing.Actor) addressing.ChangeSet {
@@ -195,7 +195,7 @@ func BenchmarkAdmit(b *testing.B) {
 	}
 	defer br.Close()
 	s := fullTable(4306)
-	g := &gate{breaker: br, baseline: &baseline{active: func() (*snapshots.Snapshot, snapshots.Head) { return s, snapshots.Head{Generation: 1} }}}
+	g := &Gate{breaker: br, baseline: &baseline{active: func() (*snapshots.Snapshot, snapshots.Head) { return s, snapshots.Head{Generation: 1} }}}
 	for i := 0; b.Loop(); i++ {
 		release, err := g.Admit(context.Background(), withdrawal(i%4306, script))
 		if err == nil {
@@ -208,7 +208,7 @@ func BenchmarkAdmit(b *testing.B) {
 // add, and the emergency lane within its bounds (DESIGN section 7).
 func TestLanesPassALock(t *testing.T) {
 	g := newGate(t, fullTable(4306))
-	if _, err := g.breaker.Trip(breaker.Global, breaker.Locked, "frozen", breakerActor(script), noon); err != nil {
+	if _, err := g.breaker.Trip(breaker.Global, breaker.Locked, "frozen", Actor(script), noon); err != nil {
 		t.Fatal(err)
 	}
 	change := func(i int, verb string, kind addressing.EffectKind, incident string) addressing.ChangeSet {

@@ -1,4 +1,4 @@
-package main
+package gate
 
 import (
 	"net/netip"
@@ -14,7 +14,7 @@ import (
 // cover of the same account and service, since traffic then still arrives
 // (DESIGN section 4).
 func weight(s *snapshots.Snapshot, account string, lost netip.Prefix, services []string) int {
-	part := accountPart(s, account)
+	part := AccountPart(s, account)
 	if part == nil {
 		return breaker.WeightFull
 	}
@@ -23,14 +23,15 @@ func weight(s *snapshots.Snapshot, account string, lost netip.Prefix, services [
 		least = addressing.MinBitsIPv6
 	}
 	for bits := lost.Bits() - 1; bits >= least; bits-- {
-		if cover := routeAt(part, netip.PrefixFrom(lost.Addr(), bits).Masked()); cover != nil && slices.Equal(cover.Services, services) {
+		if cover := RouteAt(part, netip.PrefixFrom(lost.Addr(), bits).Masked()); cover != nil && slices.Equal(cover.Services, services) {
 			return breaker.WeightCovered
 		}
 	}
 	return breaker.WeightFull
 }
 
-func accountPart(s *snapshots.Snapshot, account string) *snapshots.AccountPart {
+// AccountPart finds an account in a snapshot, nil if it has none.
+func AccountPart(s *snapshots.Snapshot, account string) *snapshots.AccountPart {
 	if s == nil {
 		return nil
 	}
@@ -41,7 +42,8 @@ func accountPart(s *snapshots.Snapshot, account string) *snapshots.AccountPart {
 	return &s.Accounts[i]
 }
 
-func routeAt(part *snapshots.AccountPart, p netip.Prefix) *snapshots.Route {
+// RouteAt finds a route of an account, nil if there is none.
+func RouteAt(part *snapshots.AccountPart, p netip.Prefix) *snapshots.Route {
 	i := sort.Search(len(part.Routes), func(i int) bool { return addressing.ComparePrefix(part.Routes[i].CIDR, p) >= 0 })
 	if i == len(part.Routes) || part.Routes[i].CIDR != p {
 		return nil

@@ -1,4 +1,4 @@
-package main
+package gate
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func tableEvents(n int, at time.Time) []bgp.Event {
 
 func TestSecondLookOpensOnWhatNobodyPlanned(t *testing.T) {
 	g := newGate(t, fullTable(4306))
-	look := newSecondLook(slog.New(slog.DiscardHandler))
+	look := NewSecondLook(slog.New(slog.DiscardHandler))
 	for _, e := range tableEvents(4306, noon) {
 		look.tell(g.breaker, e)
 	}
@@ -58,9 +58,9 @@ func TestSecondLookOpensOnWhatNobodyPlanned(t *testing.T) {
 
 func TestSecondLookNeverBlocksTheSpeaker(t *testing.T) {
 	g := newGate(t, fullTable(100))
-	look := newSecondLook(slog.New(slog.DiscardHandler))
+	look := NewSecondLook(slog.New(slog.DiscardHandler))
 	for range maxSeen + 10 {
-		look.see(bgp.Event{Kind: bgp.SessionUp, Neighbor: "transit-a", At: noon})
+		look.See(bgp.Event{Kind: bgp.SessionUp, Neighbor: "transit-a", At: noon})
 	}
 	if len(look.lost) != 1 {
 		t.Fatal("lost observations were not noticed")
