@@ -54,7 +54,7 @@ var rules = []rule{
 	},
 	{
 		name: "policy's parts know policy, addressing and the wire format",
-		who:  []string{"policy/..."}, only: []string{"addressing", "policy/...", "bgp/wire"},
+		who:  []string{"policy/..."}, only: []string{"addressing", "policy/...", "bgp/wire/..."},
 		breach: []string{"~/policy/device/gobgp -> ~/bgp/wire -> ~/bgp"},
 		clean:  []string{"~/policy/report -> ~/bgp/wire", "~/policy/rules -> ~/policy"},
 	},
@@ -85,7 +85,7 @@ var rules = []rule{
 	},
 	{
 		name: "the message walker is its own second look: nothing of GoBGP in it, nothing of ours but policy",
-		who:  []string{"bgp/wire"}, only: []string{"addressing", "policy"}, never: []string{gobgp + "/..."},
+		who:  []string{"bgp/wire/..."}, only: []string{"addressing", "policy", "bgp/wire/..."}, never: []string{gobgp + "/..."},
 		breach: []string{"~/bgp/wire -> " + gobgp + "/pkg/packet/bgp"},
 		clean:  []string{"~/bgp/wire -> ~/policy"},
 	},
