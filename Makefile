@@ -19,9 +19,10 @@ GENERATED = find . -name '*.gen.go' | LC_ALL=C sort | xargs -r sha256sum
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/holdfastd, bin/holdfast and bin/leaklint
+build: ## build bin/holdfastd, bin/holdfast, bin/holdfast-drill and bin/leaklint
 	CGO_ENABLED=1 $(GO) build -trimpath -o bin/holdfastd ./cmd/holdfastd
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/holdfast ./cmd/holdfast
+	CGO_ENABLED=1 $(GO) build -trimpath -o bin/holdfast-drill ./cmd/holdfast-drill
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/leaklint ./cmd/leaklint
 
 demo: build ## replay 20 February against a real daemon and a real neighbor

@@ -54,6 +54,7 @@ func app() *cli.App {
 			{Name: "kill-switch", Usage: "what can be turned off at once", Subcommands: killSwitchCommands()},
 			{Name: "emergency", Usage: "what passes whatever the state of the breaker", Subcommands: emergencyCommands()},
 			{Name: "incident", Usage: "what happened", Subcommands: incidentCommands()},
+			{Name: "drill", Usage: "rehearsed outages", Subcommands: drillCommands()},
 			{Name: "neighbor", Usage: "BGP neighbors and what they hold", Subcommands: neighborCommands()},
 			{Name: "audit", Usage: "who changed what and why", Subcommands: auditCommands()},
 			{Name: "version", Usage: "print the version", Action: func(c *cli.Context) error {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -111,7 +110,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		Store:       d.store,
 		Applier:     d.speaker,
 		Gate:        d.gate,
-		Explain:     d.explain,
+		Explain:     d.gate.Explain,
 		OnRefused:   d.refused,
 		OnApplied:   d.applied,
 		Logger:      d.log,
@@ -364,19 +363,6 @@ func (d *daemon) ready() (bool, string) {
 		return false, "desired state: " + *why
 	}
 	return false, "starting"
-}
-
-// explain tells the pipeline about losses that were charged before a restart.
-// Those of owners stay theirs: a snapshot's size limit does not count them (W7).
-func (d *daemon) explain(_ string, cidr netip.Prefix) (plan.Reason, bool) {
-	class, admitted := d.breaker.Admitted(cidr)
-	switch {
-	case !admitted:
-		return plan.Reason{}, false
-	case class == breaker.OwnersOwn:
-		return plan.Reason{Set: "journal", By: addressing.Owner}, true
-	}
-	return plan.Reason{Set: "journal"}, true
 }
 
 // refused opens the global scope when desired state looks like a lost

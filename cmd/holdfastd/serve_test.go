@@ -61,13 +61,13 @@ func TestExplainKnowsOwnersAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer after.Close()
-	d := &daemon{breaker: after}
+	g = gate.New(after, nil)
 	for i, want := range []addressing.ActorKind{addressing.Owner, ""} {
-		if why, ok := d.explain("", nth(i)); !ok || why.By != want {
+		if why, ok := g.Explain("", nth(i)); !ok || why.By != want {
 			t.Errorf("%s: %+v, %v: want it by %q", nth(i), why, ok, want)
 		}
 	}
-	if why, ok := d.explain("", nth(2)); ok {
+	if why, ok := g.Explain("", nth(2)); ok {
 		t.Errorf("%s was withdrawn by nobody, yet %+v explains it", nth(2), why)
 	}
 }

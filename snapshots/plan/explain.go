@@ -6,6 +6,8 @@ import "github.com/holdfast-bgp/holdfast/addressing"
 type Reason struct {
 	Set string // id of the ChangeSet
 	By  addressing.ActorKind
+
+	Approved bool // by another person, prefix by prefix: no size limit counts it
 }
 
 // Explain writes onto every loss, and onto every route that comes up although
@@ -20,7 +22,7 @@ func (p *Plan) Explain(find func(Change) (Reason, bool)) int {
 			continue
 		}
 		if r, found := find(*c); found && r.Set != "" {
-			c.Set, c.By = r.Set, r.By
+			c.Set, c.By, c.Approved = r.Set, r.By, r.Approved
 		} else {
 			left++
 		}

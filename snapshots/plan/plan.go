@@ -42,6 +42,8 @@ type Change struct {
 	// whose capacity it was made; empty if none does (see Explain).
 	Set string               `json:"change_set,omitempty"`
 	By  addressing.ActorKind `json:"by,omitempty"`
+	// Approved says that another person approved losing exactly this prefix.
+	Approved bool `json:"approved,omitempty"`
 
 	liftsUntil int64 // when that intent expires by itself, Unix seconds; 0 is never
 }

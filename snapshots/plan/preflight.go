@@ -125,11 +125,11 @@ func unbound(p Plan) []policy.Finding {
 }
 
 // size is W5. What owners withdraw of their own is charged to their account
-// and not counted here (W7).
+// and not counted here (W7), nor is what another person approved.
 func size(p Plan) []policy.Finding {
 	n := 0
 	for _, c := range p.Changes {
-		if c.Loses && c.By != addressing.Owner {
+		if c.Loses && c.By != addressing.Owner && !c.Approved {
 			n++
 		}
 	}

@@ -47,7 +47,7 @@ func (l *ledger) note(c addressing.ChangeSet) {
 	l.seq++
 	l.sets = append(l.sets, entry{c.ID, c.Actor, c.Reason, l.seq})
 	for _, e := range c.Effects {
-		key, why := route{e.AccountID, e.CIDR}, reason{plan.Reason{Set: c.ID, By: c.Actor.Kind}, l.seq}
+		key, why := route{e.AccountID, e.CIDR}, reason{plan.Reason{Set: c.ID, By: c.Actor.Kind, Approved: c.Approval != ""}, l.seq}
 		switch e.Kind {
 		case addressing.Lost, addressing.Weakened:
 			l.losses[key] = why
