@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gowebpki/jcs"
@@ -77,6 +78,35 @@ func (a AuditRecord) Follows(prev AuditRecord) error {
 		return fmt.Errorf("audit record %d: was altered after it was written", a.Seq)
 	}
 	return nil
+}
+
+// About is the ids that the record is found by: the objects it changed, and
+// the prefixes that they belong to.
+func (a AuditRecord) About() ([]string, error) {
+	about := slices.Clone(a.Objects)
+	for _, raw := range []json.RawMessage{a.Before, a.After} {
+		var of struct {
+			BGPPrefixes []belonging `json:"bgp_prefixes"`
+			Bindings    []belonging `json:"bindings"`
+			Delegations []belonging `json:"delegations"`
+		}
+		if len(raw) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(raw, &of); err != nil {
+			return nil, fmt.Errorf("audit record %d: %w", a.Seq, err)
+		}
+		for _, b := range slices.Concat(of.BGPPrefixes, of.Bindings, of.Delegations) {
+			about = append(about, b.PrefixID)
+		}
+	}
+	slices.Sort(about)
+	return slices.Compact(about), nil
+}
+
+// belonging is the one field that says where an object belongs.
+type belonging struct {
+	PrefixID string `json:"prefix_id"`
 }
 
 // ChangeSet is the mutation that the record tells of.

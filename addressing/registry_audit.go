@@ -13,6 +13,12 @@ func (r *Registry) Audit(ctx context.Context, s Scope, after int64, limit int) (
 	return read(ctx, r, "read audit", func(tx ReadTx) ([]AuditRecord, error) { return tx.Audit(s, after, limit) })
 }
 
+// History returns the records of one object and of what belongs to it, oldest
+// first, as far as they are in scope.
+func (r *Registry) History(ctx context.Context, s Scope, objectID string) ([]AuditRecord, error) {
+	return read(ctx, r, "read history", func(tx ReadTx) ([]AuditRecord, error) { return tx.AuditOn(s, objectID) })
+}
+
 // auditPage is how many records are read at once where all are needed.
 const auditPage = 1000
 

@@ -45,11 +45,15 @@ func (in NewToken) check(tx ReadTx, at time.Time) error {
 	switch in.Role {
 	case RoleAdmin, RoleOnDemand:
 		if in.AccountID == "" {
-			return &Error{Code: CodeInvalid, Field: "account", Detail: fmt.Sprintf("a token with the role %s needs an account", in.Role)}
+			return &Error{Code: CodeInvalid, Field: "account_id", Detail: fmt.Sprintf("a token with the role %s needs an account", in.Role), Next: "name the account it is for"}
 		}
 	case RoleReadOnly, RoleOperator:
+	case RoleApprove, RoleBreakGlass:
+		if in.AccountID != "" {
+			return &Error{Code: CodeInvalid, Field: "account_id", Detail: fmt.Sprintf("a token with the role %s is for all accounts", in.Role), Next: "leave the account out"}
+		}
 	default:
-		return &Error{Code: CodeInvalid, Field: "role", Detail: "use admin, on-demand, read-only or operator"}
+		return &Error{Code: CodeInvalid, Field: "role", Detail: fmt.Sprintf("%q is no role", in.Role), Next: "use admin, on-demand, read-only, operator, approve or break-glass"}
 	}
 	if in.Name != "" {
 		if err := checkName(in.Name); err != nil {
@@ -83,7 +87,7 @@ func (m *mutation) newToken(in NewToken, replaces string) (TokenRecord, string, 
 	}
 	secret := TokenPrefix + base64.RawURLEncoding.EncodeToString(raw[:])
 	t := TokenRecord{ID: id, AccountID: in.AccountID, Name: in.Name, Role: in.Role, Hash: HashToken(secret), Suffix: secret[len(secret)-4:],
-		CIDRs: in.CIDRs, CreatedAt: m.req.At.UTC(), ExpiresAt: in.ExpiresAt, Replaces: replaces, Version: 1}
+		CIDRs: in.CIDRs, CreatedAt: m.req.At.UTC(), ExpiresAt: in.ExpiresAt, Replaces: replaces, CreatedBy: m.req.Actor.Key(), Version: 1}
 	m.account, m.inverse = t.AccountID, "token.revoke"
 	return t, secret, m.saveToken(nil, t)
 }

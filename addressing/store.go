@@ -167,6 +167,9 @@ type AuditReader interface {
 	// AuditBefore is the highest Seq of the records before this time, 0 if there
 	// is none.
 	AuditBefore(at time.Time) (int64, error)
+	// AuditOn returns the records that tell of an object (AuditRecord.About),
+	// oldest first. Its cost follows the answer, not the log.
+	AuditOn(s Scope, objectID string) ([]AuditRecord, error)
 	// AuditOf finds the record of one change.
 	AuditOf(changeID string) (AuditRecord, error)
 }

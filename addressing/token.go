@@ -16,6 +16,12 @@ const (
 	RoleOnDemand Role = "on-demand" // BGP On Demand Write of its account
 	RoleReadOnly Role = "read-only"
 	RoleOperator Role = "operator" // all accounts and /v1, no approvals
+
+	// RoleApprove reads everything and decides what others asked for, nothing else.
+	RoleApprove Role = "approve"
+	// RoleBreakGlass reads everything, holds and goes back, for the hour in
+	// which nobody reaches the machine; it loosens nothing.
+	RoleBreakGlass Role = "break-glass"
 )
 
 // TokenRecord is a token at rest: the secret itself is shown once, at
@@ -33,6 +39,7 @@ type TokenRecord struct {
 	RevokedAt  *time.Time     `json:"revoked_at,omitempty"`
 	LastUsedAt *time.Time     `json:"last_used_at,omitempty"` // to the second, written once in a while
 	Replaces   string         `json:"replaces,omitempty"`     // id of the token it was rotated from
+	CreatedBy  string         `json:"created_by,omitempty"`   // Actor.Key of whoever made it; empty before that was kept
 	Version    int64          `json:"version"`
 }
 

@@ -71,3 +71,18 @@ func BenchmarkGateRefuses(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHistory is the history of one prefix in a log of 10,000 changes of
+// others.
+func BenchmarkHistory(b *testing.B) {
+	w, all := benchWorld(b, 400)
+	for i := range 10_000 {
+		d := all[i%(len(all)-1)+1]
+		text := fmt.Sprint(i)
+		if _, _, err := w.reg.EditPrefix(b.Context(), w.operatorRequest, d.ID, addressing.PrefixPatch{SetDescription: true, Description: &text}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	w.bench(b, "GET", func(int) string { return "/v1/prefixes/" + all[0].ID + "/history" }, nothing)
+}

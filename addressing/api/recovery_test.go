@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -142,22 +143,50 @@ func TestRevokedToken(t *testing.T) {
 	}
 }
 
-// On the admin socket the kernel says who calls: no token, actor "uid:N".
-func TestAdminSocket(t *testing.T) {
-	w := newWorld(t)
-	path := filepath.Join(t.TempDir(), "admin.sock")
+// socket is a client of the admin socket.
+func (w *world) socket() *http.Client {
+	w.t.Helper()
+	path := filepath.Join(w.t.TempDir(), "admin.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	server := api.NewHTTPServer(w.api, nil)
 	server.ConnContext = api.ConnContext
 	var done sync.WaitGroup
 	done.Go(func() { _ = server.Serve(l) })
-	t.Cleanup(func() { server.Close(); done.Wait() })
+	w.t.Cleanup(func() { server.Close(); done.Wait() })
 	dial := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) }}
-	t.Cleanup(dial.CloseIdleConnections)
-	c, err := client.NewClientWithResponses("http://holdfast", client.WithHTTPClient(&http.Client{Transport: dial}))
+	w.t.Cleanup(dial.CloseIdleConnections)
+	return &http.Client{Transport: dial}
+}
+
+// onSocket sends one request over the admin socket.
+func (w *world) onSocket(method, path, body string) reply {
+	w.t.Helper()
+	req, err := http.NewRequest(method, "http://holdfast"+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := w.socket().Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, raw}
+}
+
+// On the admin socket the kernel says who calls: no token, actor "uid:N".
+func TestAdminSocket(t *testing.T) {
+	w := newWorld(t)
+	c, err := client.NewClientWithResponses("http://holdfast", client.WithHTTPClient(w.socket()))
 	if err != nil {
 		t.Fatal(err)
 	}

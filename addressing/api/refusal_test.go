@@ -93,8 +93,8 @@ func TestProblems(t *testing.T) {
 	}{
 		{"query", "", "GET", "/v1/prefixes?pending_delete", "", 400, "invalid", "query.pending_delete"},
 		{"no token", "", "GET", "/v1/status", "", 401, "unauthenticated", ""},
-		{"owner reads status", "admin", "GET", "/v1/status", "", 403, "forbidden", ""},
-		{"observer writes", "observer", "POST", "/v1/accounts", `{"name":"x"}`, 403, "forbidden", ""},
+		{"owner reads status", "admin", "GET", "/v1/status", "", 403, "forbidden", "header.Authorization"},
+		{"observer writes", "observer", "POST", "/v1/accounts", `{"name":"x"}`, 403, "forbidden", "header.Authorization"},
 		{"unknown field", "operator", "POST", "/v1/accounts", `{"name":"x","admin":true}`, 400, "invalid", "body./admin"},
 		{"empty name", "operator", "POST", "/v1/accounts", `{"name":""}`, 400, "invalid", "body./name"},
 		{"withdraw without reason", "operator", "POST", "/v1/prefixes/" + d.ID + "/withdraw", `{}`, 400, "invalid", "body./reason"},

@@ -218,21 +218,29 @@ func isID(id string) bool {
 // path: inside /client/v4 not even an operator sees another account's objects.
 func (c *call) authorise(accountID string) error {
 	if !c.caller.may(c.op.permissions) {
-		return forbidden("this token may not do that")
+		return forbidden(fmt.Sprintf("a caller with the role %s may not %s", c.caller.role, c.op.id), "use a token that has the permission "+anyOf(c.op.permissions)+" here")
 	}
 	c.scope = c.caller.scope
 	if c.op.cloudflare() {
 		if !c.caller.scope.Includes(accountID) {
-			return forbidden("this token is not valid for the account")
+			return forbidden("this token is bound to another account", "use a token of the account "+accountID+", or name the token's own account in the path")
 		}
 		c.accountID, c.scope = accountID, addressing.OneAccount(accountID)
 	}
 	return nil
 }
 
-func forbidden(why string) error {
+func anyOf(all []permission) string {
+	names := make([]string, len(all))
+	for i, p := range all {
+		names[i] = string(p)
+	}
+	return strings.Join(names, " or ")
+}
+
+func forbidden(why, next string) error {
 	return fail(failure{status: http.StatusForbidden, code: addressing.CodeForbidden, number: 10000,
-		message: "Authentication error", why: why, next: "use a token with the permission, of this account", noRetry: true})
+		message: "Authentication error", why: why, next: next, field: "header.Authorization", noRetry: true})
 }
 
 // exists checks the objects that the path names, before the body is read. Reads
@@ -379,6 +387,10 @@ func (s *Server) done(w *answer, r *http.Request, c *call) {
 		slog.String("operation", name), slog.Int("status", w.status), slog.Int("bytes", w.bytes),
 		slog.Duration("took", took), slog.String("actor", c.caller.actor.Key()),
 		slog.String("token", c.caller.suffix), slog.String("remote", r.RemoteAddr))
+	if c.caller.role == addressing.RoleBreakGlass && c.op != nil && c.op.mutates() {
+		s.cfg.Log.LogAttrs(r.Context(), slog.LevelWarn, "break-glass token used", slog.Bool("page", true), slog.String("request_id", c.requestID),
+			slog.String("operation", name), slog.Int("status", w.status), slog.String("actor", c.caller.actor.Key()), slog.String("remote", r.RemoteAddr))
+	}
 }
 
 // answer notes what was answered.

@@ -44,7 +44,10 @@ type ApprovalDecision struct {
 	Reason  string
 	Actor   addressing.Actor
 	Local   bool // on the admin socket
-	At      time.Time
+
+	EnrolledAt time.Time // when the token that decides was made; zero on the admin socket
+	EnrolledBy string    // and who made it
+	At         time.Time
 }
 
 func approvalOut(a ApprovalStatus) Approval {
@@ -106,7 +109,8 @@ func (h *handlers) decide(ctx context.Context, id, reason string, approve bool) 
 		return Approval{}, missing("breaker")
 	}
 	c := callIn(ctx)
-	a, err := h.cfg.Approvals.Decide(ctx, ApprovalDecision{ID: id, Approve: approve, Reason: reason, Actor: c.caller.actor, Local: c.caller.local, At: c.at})
+	a, err := h.cfg.Approvals.Decide(ctx, ApprovalDecision{ID: id, Approve: approve, Reason: reason, Actor: c.caller.actor, Local: c.caller.local,
+		EnrolledAt: c.caller.enrolledAt, EnrolledBy: c.caller.enrolledBy, At: c.at})
 	return approvalOut(a), err
 }
 

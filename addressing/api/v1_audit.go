@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -208,7 +207,8 @@ func (h *handlers) GetPrefixHistory(ctx context.Context, r GetPrefixHistoryReque
 		return nil, err
 	}
 	c := callIn(ctx)
-	all, err := h.history(ctx, reg, c.scope, r.PrefixID)
+	all, err := reg.History(ctx, c.scope, r.PrefixID)
+	slices.Reverse(all)
 	if err != nil {
 		return nil, err
 	}
@@ -220,22 +220,6 @@ func (h *handlers) GetPrefixHistory(ctx context.Context, r GetPrefixHistoryReque
 		out = append(out, auditOut(rec))
 	}
 	return GetPrefixHistory200JSONResponse{Items: out, Scope: "prefix:" + r.PrefixID, Environment: h.environment(), Count: len(out), Total: len(out)}, nil
-}
-
-// history reads the audit entries of an object and of what belongs to it,
-// newest first. It reads
-// the whole log of the scope: a question for people, not for a loop.
-func (h *handlers) history(ctx context.Context, reg *addressing.Registry, s addressing.Scope, object string) ([]addressing.AuditRecord, error) {
-	all, err := allAudit(ctx, reg, s, 0)
-	if err != nil {
-		return nil, err
-	}
-	quoted := []byte(`"` + object + `"`) // what belongs to it names it in its images
-	all = slices.DeleteFunc(all, func(r addressing.AuditRecord) bool {
-		return !slices.Contains(r.Objects, object) && !bytes.Contains(r.Before, quoted) && !bytes.Contains(r.After, quoted)
-	})
-	slices.Reverse(all)
-	return all, nil
 }
 
 // provenance adds by whom and why each route's desired state became what it

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 func tokenOut(t addressing.TokenRecord) Token {
 	out := Token{ID: t.ID, AccountID: textOrNil(t.AccountID), Role: TokenRole(t.Role), Name: t.Name, Suffix: t.Suffix,
 		CreatedAt: micro(t.CreatedAt), ExpiresAt: microPtr(t.ExpiresAt), LastUsedAt: microPtr(t.LastUsedAt),
-		RevokedAt: microPtr(t.RevokedAt), Replaces: textOrNil(t.Replaces), Networks: texts(t.CIDRs)}
+		RevokedAt: microPtr(t.RevokedAt), Replaces: textOrNil(t.Replaces), CreatedBy: textOrNil(t.CreatedBy), Networks: texts(t.CIDRs)}
 	return out
 }
 
@@ -19,7 +20,7 @@ func secretOut(t addressing.TokenRecord, secret string, change *string) TokenSec
 	o := tokenOut(t)
 	return TokenSecret{ID: o.ID, AccountID: o.AccountID, Role: TokenSecretRole(o.Role), Name: o.Name, Suffix: o.Suffix,
 		CreatedAt: o.CreatedAt, ExpiresAt: o.ExpiresAt, LastUsedAt: o.LastUsedAt, RevokedAt: o.RevokedAt,
-		Replaces: o.Replaces, Networks: o.Networks, ChangeID: change, Token: secret}
+		Replaces: o.Replaces, CreatedBy: o.CreatedBy, Networks: o.Networks, ChangeID: change, Token: secret}
 }
 
 // ListTokens lists the tokens; their secrets are not kept anywhere.
@@ -54,6 +55,9 @@ func (h *handlers) CreateToken(ctx context.Context, r CreateTokenRequestObject) 
 	if r.Body.AccountID != nil {
 		in.AccountID = *r.Body.AccountID
 	}
+	if err := c.give(in.Role); err != nil {
+		return nil, err
+	}
 	if in.CIDRs, err = networks(r.Body.Networks); err != nil {
 		return nil, err
 	}
@@ -62,6 +66,28 @@ func (h *handlers) CreateToken(ctx context.Context, r CreateTokenRequestObject) 
 		return nil, err
 	}
 	return CreateToken201JSONResponse{Body: secretOut(t, secret, c.changed(cs))}, nil
+}
+
+// give refuses a role that the caller may not hand on.
+func (c *call) give(role addressing.Role) error {
+	if c.caller.mayGive(role) {
+		return nil
+	}
+	return fail(failure{status: http.StatusForbidden, code: addressing.CodeForbidden, number: 10000, field: "body./role", noRetry: true,
+		why: "a token with the role " + string(role) + " is made on the admin socket, or with a token of that role", next: "holdfast --socket PATH token create --role " + string(role)})
+}
+
+// giveAgain is give for the successor of a token. What is not there is said by
+// the use case.
+func (h *handlers) giveAgain(ctx context.Context, reg *addressing.Registry, id string) error {
+	c := callIn(ctx)
+	all, err := reg.Tokens(ctx, c.scope)
+	for _, t := range all {
+		if t.ID == id {
+			return c.give(t.Role)
+		}
+	}
+	return err
 }
 
 // networks reads where a token may be used from. An empty list is refused: it
@@ -123,6 +149,9 @@ func (h *handlers) RotateToken(ctx context.Context, r RotateTokenRequestObject) 
 	var reason *string
 	if r.Body != nil {
 		reason = r.Body.Reason
+	}
+	if err := h.giveAgain(ctx, reg, r.TokenID); err != nil {
+		return nil, err
 	}
 	t, secret, cs, err := reg.RotateToken(ctx, c.request(reason), r.TokenID)
 	if err != nil {

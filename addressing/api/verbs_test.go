@@ -174,11 +174,17 @@ func (b board) Decide(_ context.Context, r api.ApprovalDecision) (api.ApprovalSt
 // A token says that it is one: only the socket is a person at this machine.
 func TestApprovalsKnowWhoAsks(t *testing.T) {
 	w := newWorld(t)
-	if r := w.do("operator", "POST", "/v1/approvals/01A/approve", `{"reason":"r"}`); r.status != 200 {
+	if r := w.do("approve", "POST", "/v1/approvals/01A/approve", `{"reason":"r"}`); r.status != 200 {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
-	if got := w.desk.last.(api.ApprovalDecision); got.Local || !got.Approve || got.ID != "01A" {
+	if got := w.desk.last.(api.ApprovalDecision); got.Local || !got.Approve || got.ID != "01A" || got.EnrolledAt.IsZero() || got.EnrolledBy != "operator/uid:0" {
 		t.Errorf("over HTTP it looks like %+v", got)
+	}
+	if r := w.onSocket("POST", "/v1/approvals/01A/approve", `{"reason":"r"}`); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	if got := w.desk.last.(api.ApprovalDecision); !got.Local || !got.EnrolledAt.IsZero() || got.EnrolledBy != "" {
+		t.Errorf("over the socket it looks like %+v", got)
 	}
 	for _, body := range []string{`{"prefixes":[],"until":"2026-12-01T00:00:00Z","reason":"r"}`, `{"prefixes":["192.0.2.0/24"],"reason":"r"}`,
 		`{"prefixes":["192.0.2.0/24","192.0.2.0/24"],"until":"2026-12-01T00:00:00Z","reason":"r"}`} {

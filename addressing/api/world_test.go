@@ -48,7 +48,7 @@ type world struct {
 
 	account, other  string // ids
 	service         string
-	tokens          map[string]string // by name: operator, observer, admin, on-demand, read-only, foreign
+	tokens          map[string]string // by name: operator, approve, glass, observer, admin, on-demand, read-only, foreign
 	operatorRequest addressing.Request
 }
 
@@ -112,6 +112,8 @@ func (w *world) populate() {
 	w.service = s.ID
 	for name, in := range map[string]addressing.NewToken{
 		"operator":  {Role: addressing.RoleOperator},
+		"approve":   {Role: addressing.RoleApprove},
+		"glass":     {Role: addressing.RoleBreakGlass},
 		"observer":  {Role: addressing.RoleReadOnly},
 		"admin":     {Role: addressing.RoleAdmin, AccountID: w.account},
 		"on-demand": {Role: addressing.RoleOnDemand, AccountID: w.account},

@@ -641,16 +641,22 @@ func (e StatusMode) Valid() bool {
 
 // Defines values for TokenRole.
 const (
-	TokenRoleAdmin    TokenRole = "admin"
-	TokenRoleOnDemand TokenRole = "on-demand"
-	TokenRoleOperator TokenRole = "operator"
-	TokenRoleReadOnly TokenRole = "read-only"
+	TokenRoleAdmin      TokenRole = "admin"
+	TokenRoleApprove    TokenRole = "approve"
+	TokenRoleBreakGlass TokenRole = "break-glass"
+	TokenRoleOnDemand   TokenRole = "on-demand"
+	TokenRoleOperator   TokenRole = "operator"
+	TokenRoleReadOnly   TokenRole = "read-only"
 )
 
 // Valid indicates whether the value is a known member of the TokenRole enum.
 func (e TokenRole) Valid() bool {
 	switch e {
 	case TokenRoleAdmin:
+		return true
+	case TokenRoleApprove:
+		return true
+	case TokenRoleBreakGlass:
 		return true
 	case TokenRoleOnDemand:
 		return true
@@ -665,16 +671,22 @@ func (e TokenRole) Valid() bool {
 
 // Defines values for TokenCreateRole.
 const (
-	TokenCreateRoleAdmin    TokenCreateRole = "admin"
-	TokenCreateRoleOnDemand TokenCreateRole = "on-demand"
-	TokenCreateRoleOperator TokenCreateRole = "operator"
-	TokenCreateRoleReadOnly TokenCreateRole = "read-only"
+	TokenCreateRoleAdmin      TokenCreateRole = "admin"
+	TokenCreateRoleApprove    TokenCreateRole = "approve"
+	TokenCreateRoleBreakGlass TokenCreateRole = "break-glass"
+	TokenCreateRoleOnDemand   TokenCreateRole = "on-demand"
+	TokenCreateRoleOperator   TokenCreateRole = "operator"
+	TokenCreateRoleReadOnly   TokenCreateRole = "read-only"
 )
 
 // Valid indicates whether the value is a known member of the TokenCreateRole enum.
 func (e TokenCreateRole) Valid() bool {
 	switch e {
 	case TokenCreateRoleAdmin:
+		return true
+	case TokenCreateRoleApprove:
+		return true
+	case TokenCreateRoleBreakGlass:
 		return true
 	case TokenCreateRoleOnDemand:
 		return true
@@ -689,16 +701,22 @@ func (e TokenCreateRole) Valid() bool {
 
 // Defines values for TokenSecretRole.
 const (
-	TokenSecretRoleAdmin    TokenSecretRole = "admin"
-	TokenSecretRoleOnDemand TokenSecretRole = "on-demand"
-	TokenSecretRoleOperator TokenSecretRole = "operator"
-	TokenSecretRoleReadOnly TokenSecretRole = "read-only"
+	TokenSecretRoleAdmin      TokenSecretRole = "admin"
+	TokenSecretRoleApprove    TokenSecretRole = "approve"
+	TokenSecretRoleBreakGlass TokenSecretRole = "break-glass"
+	TokenSecretRoleOnDemand   TokenSecretRole = "on-demand"
+	TokenSecretRoleOperator   TokenSecretRole = "operator"
+	TokenSecretRoleReadOnly   TokenSecretRole = "read-only"
 )
 
 // Valid indicates whether the value is a known member of the TokenSecretRole enum.
 func (e TokenSecretRole) Valid() bool {
 	switch e {
 	case TokenSecretRoleAdmin:
+		return true
+	case TokenSecretRoleApprove:
+		return true
+	case TokenSecretRoleBreakGlass:
 		return true
 	case TokenSecretRoleOnDemand:
 		return true
@@ -2172,8 +2190,11 @@ type Token struct {
 	AccountID *string `json:"account_id"`
 
 	// ChangeID of the change just made, the handle of its undo
-	ChangeID   *string    `json:"change_id,omitempty"`
-	CreatedAt  time.Time  `json:"created_at"`
+	ChangeID  *string   `json:"change_id,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy who made it
+	CreatedBy  *string    `json:"created_by,omitempty"`
 	ExpiresAt  *time.Time `json:"expires_at"`
 	ID         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at"`
@@ -2227,8 +2248,11 @@ type TokenSecret struct {
 	AccountID *string `json:"account_id"`
 
 	// ChangeID of the change just made, the handle of its undo
-	ChangeID   *string         `json:"change_id,omitempty"`
-	CreatedAt  time.Time       `json:"created_at"`
+	ChangeID  *string   `json:"change_id,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy who made it
+	CreatedBy  *string         `json:"created_by,omitempty"`
 	ExpiresAt  *time.Time      `json:"expires_at"`
 	ID         string          `json:"id"`
 	LastUsedAt *time.Time      `json:"last_used_at"`

@@ -56,6 +56,19 @@ func (t *tx) AuditBefore(when time.Time) (int64, error) {
 	return seq[0], nil
 }
 
+func (t *tx) AuditOn(s addressing.Scope, objectID string) ([]addressing.AuditRecord, error) {
+	clause, args, ok := where(s, "account_id")
+	if !ok {
+		return []addressing.AuditRecord{}, nil
+	}
+	and := " WHERE "
+	if clause != "" {
+		and = clause + " AND "
+	}
+	return list(t, "audit record", scanAudit, "SELECT "+auditColumns+" FROM audit"+and+"seq IN (SELECT seq FROM audit_objects WHERE object_id = ?) ORDER BY seq",
+		append(args, objectID)...)
+}
+
 func (t *tx) AuditOf(changeID string) (addressing.AuditRecord, error) {
 	return one(t, "change", changeID, scanAudit, "SELECT "+auditColumns+" FROM audit WHERE change_id = ?")
 }
@@ -65,6 +78,18 @@ func (t *tx) AppendAudit(a addressing.AuditRecord) error {
 	if err != nil {
 		return err
 	}
-	return t.insert("audit record", "seq", "INSERT INTO audit (seq, change_id, at, account_id, actor, record, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		a.Seq, a.ChangeID, nanos(a.At), a.AccountID, a.Actor.Key(), string(record), a.Hash)
+	if err := t.insert("audit record", "seq", "INSERT INTO audit (seq, change_id, at, account_id, actor, record, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		a.Seq, a.ChangeID, nanos(a.At), a.AccountID, a.Actor.Key(), string(record), a.Hash); err != nil {
+		return err
+	}
+	about, err := a.About()
+	if err != nil {
+		return err
+	}
+	for _, id := range about {
+		if err := t.insert("audit record", "object_id", "INSERT INTO audit_objects (object_id, seq) VALUES (?, ?)", id, a.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }

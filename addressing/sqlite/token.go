@@ -9,14 +9,14 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 )
 
-const tokenColumns = "id, account_id, name, role, hash, suffix, cidrs, created_at, expires_at, revoked_at, last_used_at, replaces, version"
+const tokenColumns = "id, account_id, name, role, hash, suffix, cidrs, created_at, expires_at, revoked_at, last_used_at, replaces, created_by, version"
 
 func scanToken(r *sql.Rows, k *addressing.TokenRecord) error {
 	var account sql.NullString
 	var cidrs string
 	var created int64
 	var expires, revoked, used sql.NullInt64
-	err := r.Scan(&k.ID, &account, &k.Name, &k.Role, &k.Hash, &k.Suffix, &cidrs, &created, &expires, &revoked, &used, &k.Replaces, &k.Version)
+	err := r.Scan(&k.ID, &account, &k.Name, &k.Role, &k.Hash, &k.Suffix, &cidrs, &created, &expires, &revoked, &used, &k.Replaces, &k.CreatedBy, &k.Version)
 	if err != nil {
 		return err
 	}
@@ -62,13 +62,13 @@ func (t *tx) SaveToken(k addressing.TokenRecord) error {
 		account = k.AccountID
 	}
 	values := []any{account, k.Name, k.Role, k.Hash, k.Suffix, strings.Join(cidrs, " "), nanosOrNull(k.ExpiresAt), nanosOrNull(k.RevokedAt),
-		nanosOrNull(k.LastUsedAt), k.Replaces, k.Version}
+		nanosOrNull(k.LastUsedAt), k.Replaces, k.CreatedBy, k.Version}
 	if k.Version == 1 {
-		return t.insert("token", "hash", "INSERT INTO tokens (account_id, name, role, hash, suffix, cidrs, expires_at, revoked_at, last_used_at, replaces, version, id, created_at) "+
-			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", append(values, k.ID, nanos(k.CreatedAt))...)
+		return t.insert("token", "hash", "INSERT INTO tokens (account_id, name, role, hash, suffix, cidrs, expires_at, revoked_at, last_used_at, replaces, created_by, version, id, created_at) "+
+			"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", append(values, k.ID, nanos(k.CreatedAt))...)
 	}
 	return t.swap("token", "hash", k.ID, "tokens", "UPDATE tokens SET account_id = ?, name = ?, role = ?, hash = ?, suffix = ?, cidrs = ?, expires_at = ?, revoked_at = ?, "+
-		"last_used_at = ?, replaces = ?, version = ? WHERE id = ? AND version = ?", append(values, k.ID, k.Version-1)...)
+		"last_used_at = ?, replaces = ?, created_by = ?, version = ? WHERE id = ? AND version = ?", append(values, k.ID, k.Version-1)...)
 }
 
 func (t *tx) TouchToken(id string, used time.Time) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -133,7 +134,7 @@ func roundTrip(t *testing.T, s addressing.Store) {
 	b.Resting, b.Sites = addressing.RestingWithdrawn, addressing.Sites{Names: []string{"ams", "fra"}}
 	k := addressing.TokenRecord{ID: ID(14), AccountID: ID(1), Name: "ci", Role: addressing.RoleAdmin, Hash: addressing.HashToken("x"), Suffix: "abcd",
 		CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}, CreatedAt: Epoch, ExpiresAt: &later, RevokedAt: &later,
-		LastUsedAt: &later, Replaces: ID(9), Version: 1}
+		LastUsedAt: &later, Replaces: ID(9), CreatedBy: "operator/uid:0", Version: 1}
 	global := addressing.TokenRecord{ID: ID(15), Role: addressing.RoleOperator, Hash: addressing.HashToken("y"), CreatedAt: Epoch, Version: 1}
 	site := addressing.NegativeIntent{ID: ID(16), Site: "ams", Kind: addressing.IntentDrain, Author: "operator/uid:0", CreatedAt: Epoch, ExpiresAt: &later}
 	g := addressing.Delegation{ID: ID(17), PrefixID: ID(10), CIDR: netip.MustParsePrefix("11.0.0.0/24"), DelegatedAccountID: ID(99), CreatedAt: Epoch, ModifiedAt: later, Version: 1}
@@ -486,7 +487,7 @@ func audit(t *testing.T, s addressing.Store) {
 	var prev addressing.AuditRecord
 	for i := range 5 {
 		r := addressing.AuditRecord{ChangeID: fmt.Sprint("change-", i), At: Epoch.Add(time.Duration(i)), Actor: addressing.Actor{Kind: addressing.Operator, ID: "uid:0"},
-			AccountID: ID(i % 2), Reason: "why <not> \u2028 é", Verb: "prefix.create", Objects: []string{ID(i)}, Before: []byte(`{}`), After: []byte(`{"b":1,"a":[1e2]}`)}
+			AccountID: ID(i % 2), Reason: "why <not> \u2028 é", Verb: "prefix.create", Objects: []string{ID(i)}, Before: []byte(`{"bindings":[{"prefix_id":"` + ID(i%2) + `"}]}`), After: []byte(`{"b":1,"a":[1e2]}`)}
 		r, err := r.Seal(prev)
 		if err != nil {
 			t.Fatal(err)
@@ -518,6 +519,27 @@ func audit(t *testing.T, s addressing.Store) {
 		}
 		if len(all) != 5 || len(page) != 2 || page[0].Seq != 3 || len(mine) != 2 || len(none) != 0 || found.Seq != 4 || head.Seq != 5 || head.Hash != prev.Hash {
 			t.Errorf("audit: all %d, page %d, mine %d, none %d, found %d, head %d", len(all), len(page), len(mine), len(none), found.Seq, head.Seq)
+		}
+		for _, c := range []struct {
+			scope  addressing.Scope
+			object string
+			want   []int64
+		}{
+			{addressing.EveryAccount(), ID(0), []int64{1, 3, 5}}, // itself, and what belongs to it
+			{addressing.EveryAccount(), ID(3), []int64{4}},
+			{addressing.OneAccount(ID(1)), ID(1), []int64{2, 4}},
+			{addressing.OneAccount(ID(1)), ID(0), nil},
+			{addressing.Scope{}, ID(0), nil},
+			{addressing.EveryAccount(), "", nil},
+		} {
+			on, err := tx.AuditOn(c.scope, c.object)
+			var seqs []int64
+			for _, r := range on {
+				seqs = append(seqs, r.Seq)
+			}
+			if err != nil || !slices.Equal(seqs, c.want) {
+				t.Errorf("audit on %q in %s: %v, %v; want %v", c.object, c.scope, seqs, err, c.want)
+			}
 		}
 		return errors.Join(e1, e2, e3, e4, e5)
 	})

@@ -15,8 +15,8 @@ func tokenCommands() []*cli.Command {
 			Name:  "create",
 			Usage: "create a token and print it, once",
 			Flags: mutating(
-				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id the token is bound to; may be left out for operator and read-only"},
-				&cli.StringFlag{Name: "role", Usage: "admin, operator, on-demand or read-only", Required: true},
+				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id the token is bound to; left out for approve and break-glass, may be for operator and read-only"},
+				&cli.StringFlag{Name: "role", Usage: "admin, on-demand, read-only, operator, approve or break-glass", Required: true},
 				&cli.StringFlag{Name: "name", Usage: "`NAME` for people"},
 				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` it may be used from; may be repeated"},
 				&cli.TimestampFlag{Name: "expires", Usage: "`TIME` it ends, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"},
@@ -71,7 +71,7 @@ func tokenCommands() []*cli.Command {
 
 func createToken(c *cli.Context, conn *connection) error {
 	role, account := c.String("role"), c.String("account")
-	if account == "" && role != "operator" && role != "read-only" {
+	if account == "" && (role == "admin" || role == "on-demand") {
 		return strictcli.Usage("token create: role %s needs --account", role)
 	}
 	reason, err := prepare(c, mutation{verb: "token create", plan: fmt.Sprintf("create a token with role %s", role)})

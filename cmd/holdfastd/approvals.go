@@ -28,8 +28,8 @@ const (
 
 // approvals keeps what was asked for in a plain file; what was approved is in
 // the breaker's journal, which alone decides. Asking is for operators,
-// approving for a person on this machine who is somebody else: a token that
-// was stolen approves nothing.
+// approving for somebody else: a person on this machine, or a token with the
+// role approve that was there before and that the requester did not make.
 type approvals struct {
 	d  *daemon
 	mu *sync.Mutex
@@ -133,8 +133,10 @@ func (a approvals) mayDecide(r api.ApprovalDecision, one *asked) error {
 		return &addressing.Error{Code: addressing.CodeForbidden, Op: "approval", Detail: why, Next: next}
 	}
 	switch {
-	case r.Approve && !r.Local:
-		return forbidden("a token approves nothing", "another person approves on the admin socket of this machine")
+	case r.Approve && !r.Local && !r.EnrolledAt.Before(one.At):
+		return forbidden("the token that approves was made after this was asked for", "somebody whose token is older approves, or a person on the admin socket")
+	case r.Approve && !r.Local && r.EnrolledBy == one.Requester:
+		return forbidden("the token that approves was made by whoever asks", "somebody else approves, or a person on the admin socket")
 	case r.Approve && r.Actor.Key() == one.Requester:
 		return forbidden("nobody approves what he asked for himself", "ask another person")
 	case r.Approve && one.State != "pending", !r.Approve && one.State != "pending" && one.State != "approved":
