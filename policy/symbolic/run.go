@@ -45,6 +45,12 @@ func (u *Universe) Export(s *device.Session) (*Decision, error) {
 	return u.decide(s, u.start)
 }
 
+// ExportBefore is the same of an earlier state of the router: routes passed the
+// sessions Before of the inputs.
+func (u *Universe) ExportBefore(s *device.Session) (*Decision, error) {
+	return u.decide(s, u.before)
+}
+
 // Imported is what a source's import pipeline accepts.
 func (u *Universe) Imported(i int) *Decision {
 	return decision(u.arrived[i])

@@ -28,6 +28,7 @@ type Source struct {
 type Inputs struct {
 	Sources     []Source
 	Exports     []*device.Session
+	Before      []*device.Session  // what Sources passed in an earlier state, by index; nil when nothing is compared
 	Communities []device.Community // asked about beside those of the policies
 	Patterns    []*aspath.Pattern  // likewise
 	Own         []uint32           // own ASNs: communities in their name are told apart
@@ -71,6 +72,7 @@ type Universe struct {
 	valid   bdd.Node
 	arrived []*state // by source: what it is when the export starts
 	start   *state
+	before  *state // the same through the sessions of the earlier state
 }
 
 // attribute is an enum a policy may change; index is its place in a state.
@@ -103,7 +105,10 @@ func New(in Inputs) (*Universe, error) {
 	u.finish()
 	u.valid = u.wellFormed()
 	for i := range in.Sources {
-		u.arrived = append(u.arrived, u.arrive(i))
+		u.arrived = append(u.arrived, u.arrive(i, in.Sources[i].Session))
+	}
+	for i, s := range in.Before {
+		u.before = u.join(u.before, u.arrive(i, s))
 	}
 	for _, st := range u.arrived {
 		u.start = u.join(u.start, st)
@@ -141,6 +146,11 @@ func (u *Universe) collect() {
 		}
 		if asn := s.Route.ASN; asn != 0 && len(u.in.Sources) <= maxSenders {
 			u.usePattern(aspath.First(aspath.One(asn)))
+		}
+	}
+	for _, s := range u.in.Before {
+		if s != nil {
+			u.collectPipeline(&s.Import, seen)
 		}
 	}
 	for _, s := range u.in.Exports {
@@ -424,11 +434,10 @@ func (u *Universe) initial() *state {
 	return st
 }
 
-// arrive runs the import pipeline of a source.
-func (u *Universe) arrive(i int) *state {
+// arrive runs the import pipeline of a session on the routes of a source.
+func (u *Universe) arrive(i int, s *device.Session) *state {
 	st := u.initial()
 	st.reach = exactly(u.arena.And(u.From(func(j int, _ Source) bool { return i == j }), u.valid))
-	s := u.in.Sources[i].Session
 	if s == nil || len(s.Import.Steps) == 0 {
 		return st
 	}

@@ -237,7 +237,7 @@ func (w *mapReader) call(t *device.Term, l *line) {
 	m := w.maps[l.at(1)]
 	if m == nil {
 		w.report(device.Diagnostic{
-			At: device.At{Pos: l.pos}, Rule: "RL304",
+			At: device.At{Pos: l.pos}, Rule: "RL304", Policy: l.at(1),
 			Message: fmt.Sprintf("route map %q is called and not defined: every route passes the call", l.at(1)), Fix: "define the route map or remove the call",
 		})
 		return

@@ -230,7 +230,37 @@ func (v *neighborView) facts(s *device.Session) {
 		}
 	}
 	f.SendCommunity, f.SendExtended, f.SendLarge = v.sending()
+	v.discardedAttributes(s)
 	f.DefaultDeny = v.defaultDeny(s)
+}
+
+// discardedAttributes: RL606, "path-attribute discard 35" takes OTC off every
+// route of the neighbor (RFC 9234 section 5).
+func (v *neighborView) discardedAttributes(s *device.Session) {
+	l := v.anywhere("path-attribute")
+	if l == nil || l.off || len(l.args) < 2 || l.args[0] != "discard" {
+		return
+	}
+	codes := l.args[1:]
+	if codes[0] == "range" && len(codes) > 2 {
+		codes = []string{codes[1] + "-" + codes[2]}
+	}
+	for _, code := range codes {
+		low, high, isRange := strings.Cut(code, "-")
+		if !isRange {
+			high = low
+		}
+		a, okA := number(low, 8)
+		b, okB := number(high, 8)
+		if okA && okB && a <= 35 && 35 <= b {
+			v.report(device.Diagnostic{
+				At: device.At{Pos: l.l.pos}, Rule: "RL606", Session: s.Name,
+				Message: fmt.Sprintf("OTC is taken off the routes of %s: routers behind it cannot see that they must not go up again", s.Name),
+				Fix:     "leave attribute 35 out (RFC 9234 section 5)",
+			})
+			return
+		}
+	}
 }
 
 // sending says which communities cross the session.

@@ -1,9 +1,11 @@
 package junos
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
 	"github.com/holdfast-bgp/holdfast/policy/device/junos/tree"
@@ -174,8 +176,31 @@ func (i *instance) finish(s *device.Session, l levels) {
 	s.Facts.RemovePrivateAS = l.says("remove-private")
 	s.Facts.SendCommunity, s.Facts.SendExtended, s.Facts.SendLarge = device.Sent, device.Sent, device.Sent
 	s.Facts.DefaultDeny = device.False
+	i.droppedAttributes(s, l)
 	i.families(s, l)
 	i.pipelines(s, l)
+}
+
+// otcAttribute is the type code of Only to Customer (RFC 9234 section 5).
+const otcAttribute = 35
+
+// droppedAttributes: RL606, drop-path-attributes takes OTC off every route.
+func (i *instance) droppedAttributes(s *device.Session, l levels) {
+	for _, k := range l.at("drop-path-attributes").Active() {
+		low, high, isRange := strings.Cut(k.Word, "-")
+		if !isRange {
+			high = low
+		}
+		a, errA := strconv.Atoi(low)
+		b, errB := strconv.Atoi(high)
+		if errA == nil && errB == nil && a <= otcAttribute && otcAttribute <= b {
+			i.once(device.Diagnostic{
+				At: device.At{Pos: k.Pos}, Rule: "RL606", Session: s.Name,
+				Message: fmt.Sprintf("drop-path-attributes %s takes OTC off the routes of %s: routers behind it cannot see that they must not go up again", k.Word, s.Name),
+				Fix:     "leave attribute 35 out (RFC 9234 section 5)",
+			})
+		}
+	}
 }
 
 // kind: without a type the ASN decides.

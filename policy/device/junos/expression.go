@@ -2,6 +2,7 @@ package junos
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
@@ -12,6 +13,9 @@ type formula struct {
 	op   byte // 0 for a name, '!', '&' or '|'
 	name string
 	xs   []formula
+
+	grouped bool // written in parentheses
+	mixed   bool // of the whole: "||" and "&&" meet without parentheses (RL218)
 }
 
 // maxFormula bounds the nesting of a policy expression.
@@ -25,10 +29,14 @@ func parseFormula(text string) (formula, error) {
 	if err == nil && len(p.words) > 0 {
 		err = fmt.Errorf("unexpected %q", p.words[0])
 	}
+	f.mixed = p.mixed
 	return f, err
 }
 
-type formulaParser struct{ words []string }
+type formulaParser struct {
+	words []string
+	mixed bool // "||" and "&&" meet without parentheses
+}
 
 func (p *formulaParser) next() string {
 	if len(p.words) == 0 {
@@ -60,6 +68,9 @@ func (p *formulaParser) level(depth int, op byte) (formula, error) {
 	if len(all.xs) == 1 {
 		return all.xs[0], nil
 	}
+	if op == '|' {
+		p.mixed = p.mixed || slices.ContainsFunc(all.xs, func(x formula) bool { return x.op == '&' && !x.grouped })
+	}
 	return all, nil
 }
 
@@ -83,12 +94,23 @@ func (p *formulaParser) operand(depth int) (formula, error) {
 		}
 		if err == nil {
 			p.words = p.words[1:]
+			f.grouped = true
 		}
 		return f, err
 	case ")", "&&", "||":
 		return formula{}, fmt.Errorf("unexpected %q", w)
 	}
 	return formula{name: w}, nil
+}
+
+// precedence: RL218.
+func (s *scope) precedence(f formula, text string, pos device.Pos) {
+	if f.mixed {
+		s.once(device.Diagnostic{
+			At: device.At{Pos: pos}, Rule: "RL218", Severity: device.Info,
+			Message: fmt.Sprintf("policy expression %q mixes || and && without parentheses: && binds closer", text), Fix: "add parentheses",
+		})
+	}
 }
 
 // openDefault is what falling off a policy means where another policy uses it.

@@ -362,6 +362,7 @@ func (r *reading) policyMatch(n *tree.Node) device.Expr {
 			k.Cover(device.Unmodelled, err.Error())
 			return &device.Unknown{At: device.At{Pos: k.Pos}, Text: "policy " + text, Why: err.Error()}
 		}
+		r.scope.precedence(f, text, k.Pos)
 		return r.scope.condition(f, k.Pos)
 	})
 }

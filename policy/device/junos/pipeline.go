@@ -48,6 +48,7 @@ func (i *instance) chain(n *tree.Node) (ps []*device.Policy, names []string) {
 			ps = append(ps, p)
 			continue
 		}
+		i.precedence(f, text, k.Pos)
 		ps = append(ps, i.decision(f, text, k.Pos))
 	}
 	return ps, names

@@ -36,6 +36,7 @@ func (d *Declaration) Compare(before, after []*device.Config) *Result {
 			c.policies()
 			c.sets()
 			c.sessions()
+			c.widened()
 		}
 	}
 	for edit, fs := range edits {
@@ -209,6 +210,6 @@ func (c *comparison) of(s *device.Session, f Finding) Finding {
 
 func acceptsByDefault(s *device.Session) bool {
 	return slices.ContainsFunc(s.Export.Steps, func(st device.Step) bool {
-		return (st.Kind == device.PolicyStep || st.Kind == device.DefaultStep) && st.Chain.Default == device.Accept
+		return (st.Kind == device.PolicyStep || st.Kind == device.DefaultStep) && openEnd(&st.Chain)
 	})
 }

@@ -167,26 +167,26 @@ func (a *analysis) forbidden(u *symbolic.Universe, s *device.Session) (external,
 	for _, l := range a.evidence.lists {
 		ours = u.Or(ours, u.Matched(l))
 	}
+	paths := bdd.False
 	for _, p := range a.evidence.paths {
 		if n, ok := u.PathIn(p); ok {
-			ours = u.Or(ours, n)
+			paths = u.Or(paths, n)
 		}
 	}
-	family := bdd.False
-	for _, f := range []device.Family{device.IPv4, device.IPv6} {
-		if s.Carries(f) {
-			family = u.Or(family, u.Family(f))
-		}
-	}
-	rest := u.Diff(family, ours)
+	rest := u.Diff(carried(u, s), ours)
 	external = u.From(func(_ int, src symbolic.Source) bool {
 		return src.Route.Protocol == device.EBGP && src.Route.Role != device.Customer
 	})
 	// A neighbor that sends communities in our name is another matter (RL504).
 	forged := u.Received(func(c device.Community) bool { return adminIn(c, a.own) })
-	external = u.And(external, rest, u.Not(forged))
+	external = u.And(external, rest, u.Not(paths), u.Not(forged))
+	if a.pathProves() {
+		paths = u.Or(paths, u.EmptyPath())
+	} else {
+		paths = u.Diff(paths, u.EmptyPath())
+	}
 
-	internal = u.And(rest, u.From(func(_ int, src symbolic.Source) bool { return src.Route.Protocol == device.IBGP }))
+	internal = u.And(rest, u.Not(paths), u.From(func(_ int, src symbolic.Source) bool { return src.Route.Protocol == device.IBGP }))
 	switch a.d.IBGP {
 	case OwnOnly:
 		internal = bdd.False
@@ -195,9 +195,29 @@ func (a *analysis) forbidden(u *symbolic.Universe, s *device.Session) (external,
 		internal = u.And(internal, u.Received(func(c device.Community) bool { return slices.Contains(up, c) }))
 	default:
 		marked := u.Received(func(c device.Community) bool { return slices.Contains(a.evidence.markers, c) })
-		internal = u.And(internal, u.Not(marked), u.Not(u.EmptyPath()))
+		internal = u.And(internal, u.Not(marked))
 	}
 	return external, internal
+}
+
+// pathProves reports whether an empty AS path makes a route learned over iBGP
+// ours. A router originates with an empty path (RFC 4271 section 5.1.2), but a
+// policy of another router may have cleared it, so that it proves nothing where
+// iBGP is not trusted. A configuration without internal sessions has no such
+// router.
+func (a *analysis) pathProves() bool {
+	return a.d.IBGP != Untrusted || !slices.ContainsFunc(a.cfg.Sessions, func(s *device.Session) bool { return !s.Inactive && a.isInternal(s) })
+}
+
+// carried is the set of routes of the families a session carries.
+func carried(u *symbolic.Universe, s *device.Session) bdd.Node {
+	family := bdd.False
+	for _, f := range []device.Family{device.IPv4, device.IPv6} {
+		if s.Carries(f) {
+			family = u.Or(family, u.Family(f))
+		}
+	}
+	return family
 }
 
 // leaksOf judges one session: for each place that accepts, the worst that goes

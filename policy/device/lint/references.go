@@ -18,6 +18,7 @@ func (a *analysis) references() {
 		a.undefined(t)
 		a.jumps(t)
 	}
+	a.misspeltPolicies()
 	for _, s := range a.cfg.Sets {
 		if s.Used == 0 && !s.Inactive && guardName.MatchString(s.Name) {
 			a.add(Finding{
@@ -72,24 +73,54 @@ func (a *analysis) undefined(t termUse) {
 			f.Rule = "RL306"
 		}
 		f.Message = fmt.Sprintf("%s %q is not defined: %s", ref.Kind, ref.Name, outcome)
-		f.Fix = "define it, or correct the name" + a.nearMiss(ref)
+		f.Fix = "define it, or correct the name"
+		if near := a.nearMiss(ref); near != "" {
+			f.Fix += fmt.Sprintf("; did you mean %q?", near)
+			a.misspelt(ref.Pos, string(ref.Kind), ref.Name, near)
+		}
 		a.add(a.onTerm(t, f))
 		return true
 	})
 }
 
-// nearMiss names a set that is spelt almost alike (RL308).
+// nearMiss names a set that is spelt almost alike.
 func (a *analysis) nearMiss(ref *device.Ref) string {
-	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s)) }
 	for _, s := range a.cfg.Sets {
-		if s.Kind != ref.Kind || s.Name == ref.Name {
-			continue
-		}
-		if plain(s.Name) == plain(ref.Name) || oneEdit(s.Name, ref.Name) {
-			return fmt.Sprintf("; did you mean %q?", s.Name)
+		if s.Kind == ref.Kind && alike(s.Name, ref.Name) {
+			return s.Name
 		}
 	}
 	return ""
+}
+
+// misspelt: RL308.
+func (a *analysis) misspelt(pos device.Pos, kind, name, near string) {
+	a.add(Finding{
+		Rule: "RL308", Severity: device.Info, Pos: pos, Set: name,
+		Message: fmt.Sprintf("%s %q is not defined and %q is: probably misspelt", kind, name, near), Fix: fmt.Sprintf("write %q", near),
+	})
+}
+
+// misspeltPolicies: RL308 for the policies the front end did not find.
+func (a *analysis) misspeltPolicies() {
+	for _, d := range a.cfg.Diagnostics {
+		if d.Rule != "RL301" && d.Rule != "RL304" || d.Policy == "" {
+			continue
+		}
+		for _, p := range a.cfg.Policies {
+			if alike(p.Name, d.Policy) {
+				a.misspelt(d.Pos, "policy", d.Policy, p.Name)
+				break
+			}
+		}
+	}
+}
+
+// alike reports whether two different names differ only in case, dashes or one
+// character.
+func alike(a, b string) bool {
+	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(s)) }
+	return a != b && (plain(a) == plain(b) || oneEdit(a, b))
 }
 
 // oneEdit reports whether one character put in, left out or replaced makes the

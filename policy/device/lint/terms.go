@@ -272,7 +272,7 @@ func (a *analysis) fallThrough() {
 		}
 		for i := range s.Export.Steps {
 			c := &s.Export.Steps[i].Chain
-			if len(c.Policies) == 0 || c.Default != device.Accept {
+			if len(c.Policies) == 0 || !canDefaultToAccept(c) {
 				continue
 			}
 			p := c.Policies[len(c.Policies)-1]
