@@ -19,6 +19,23 @@ var privateSpace = func() []device.PrefixRange {
 	return out
 }()
 
+// originated reports RL103 for the default route a session sends past every
+// filter (default-originate; FRR-51 of the oracle).
+func (a *analysis) originated(s *device.Session) {
+	for i := range s.Originate {
+		o := &s.Originate[i]
+		if o.Prefix.Bits() != 0 {
+			continue
+		}
+		f := a.onSession(s, Finding{Rule: "RL103", Pos: o.Pos, Fix: "remove it: only customers are sent a default route"})
+		f.Message = fmt.Sprintf("%s is sent %s, past the export policy", o.Prefix, a.towards(s))
+		if o.Chain != nil {
+			f.Message += " when a route of the table passes its own policy"
+		}
+		a.add(f)
+	}
+}
+
 // hygiene reports what goes out at a place that does not leak and is still
 // nothing to advertise: RL103 to RL105 and RL107.
 func (a *analysis) hygiene(u *symbolic.Universe, s *device.Session, dec *symbolic.Decision, site *symbolic.Site) {

@@ -229,6 +229,7 @@ func (a *analysis) leaksOf(u *symbolic.Universe, s *device.Session) error {
 	}
 	external, internal := a.forbidden(u, s)
 	a.judgedSessions++
+	a.originated(s)
 	proved := false
 	step := judgedStep(s)
 	sites := mergeSites(u, dec.Sites, step)

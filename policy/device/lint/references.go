@@ -18,7 +18,7 @@ func (a *analysis) references() {
 		a.undefined(t)
 		a.jumps(t)
 	}
-	a.misspeltPolicies()
+	a.misspeltNames()
 	for _, s := range a.cfg.Sets {
 		if s.Used == 0 && !s.Inactive && guardName.MatchString(s.Name) {
 			a.add(Finding{
@@ -101,15 +101,23 @@ func (a *analysis) misspelt(pos device.Pos, kind, name, near string) {
 	})
 }
 
-// misspeltPolicies: RL308 for the policies the front end did not find.
-func (a *analysis) misspeltPolicies() {
+// misspeltNames: RL308 for the names the front end did not find.
+func (a *analysis) misspeltNames() {
 	for _, d := range a.cfg.Diagnostics {
-		if d.Rule != "RL301" && d.Rule != "RL304" || d.Policy == "" {
+		switch d.Rule {
+		case "RL301", "RL302", "RL303", "RL304", "RL306":
+		default:
 			continue
 		}
 		for _, p := range a.cfg.Policies {
-			if alike(p.Name, d.Policy) {
+			if d.Policy != "" && alike(p.Name, d.Policy) && a.cfg.Policy(d.Policy) == nil {
 				a.misspelt(d.Pos, "policy", d.Policy, p.Name)
+				break
+			}
+		}
+		for _, s := range a.cfg.Sets {
+			if d.Set != "" && alike(s.Name, d.Set) && a.cfg.Set(s.Kind, d.Set) == nil {
+				a.misspelt(d.Pos, string(s.Kind), d.Set, s.Name)
 				break
 			}
 		}

@@ -14,6 +14,7 @@ type termUse struct {
 	term     *device.Term
 	external *device.Session // a session towards a provider or peer that exports by it
 	last     bool
+	imports  bool // only import pipelines use it
 }
 
 // terms reports RL2xx: terms that are empty, or say less than they seem to.
@@ -34,7 +35,10 @@ func (a *analysis) terms() {
 // usedTerms lists the terms of all configured policies once.
 func (a *analysis) usedTerms() []termUse {
 	exports := map[*device.Policy]*device.Session{}
+	imported, exported := map[*device.Policy]bool{}, map[*device.Policy]bool{}
 	for _, s := range a.cfg.Sessions {
+		walkTerms(&s.Import, func(p *device.Policy, _ *device.Term) { imported[p] = true })
+		walkTerms(&s.Export, func(p *device.Policy, _ *device.Term) { exported[p] = true })
 		if !a.d.external(s) {
 			continue
 		}
@@ -48,7 +52,9 @@ func (a *analysis) usedTerms() []termUse {
 	for _, p := range a.cfg.Policies {
 		walkList(p, p.Terms, map[*device.Policy]bool{p: true}, func(owner *device.Policy, t *device.Term) {
 			if owner == p && !t.BuiltIn {
-				out = append(out, termUse{p, t, exports[p], len(p.Terms) > 0 && t == p.Terms[len(p.Terms)-1]})
+				out = append(out, termUse{
+					policy: p, term: t, external: exports[p], last: t == p.Terms[len(p.Terms)-1], imports: imported[p] && !exported[p],
+				})
 			}
 		})
 	}
@@ -112,7 +118,7 @@ func (a *analysis) sets(t termUse) {
 		if ref.Set != nil && ref.Set.Len == 0 && !ref.Set.Inactive {
 			a.emptySet(t, ref, rejects)
 		}
-		if !rejects && matchesEverything(ref.X) {
+		if !rejects && !t.imports && matchesEverything(ref.X) {
 			f := Finding{Rule: "RL211", Severity: device.Warning, Pos: ref.Pos, Set: ref.Name}
 			if t.external != nil && a.reaches(t) {
 				f.Severity = device.Error
