@@ -157,12 +157,15 @@ func (u *Universe) Family(f device.Family) bdd.Node {
 
 // canonical is the set of well-formed prefixes: a length the family has, and no
 // bit set behind it. Only lists with wildcard masks look behind the length, so
-// that the second half is left out when there are none.
+// that the second half is left out in a family that has none.
 func (u *Universe) canonical() bdd.Node {
 	short := u.is(u.length, func(i int) bool { return i <= 32 })
 	four, six := short, u.is(u.length, func(i int) bool { return i <= 128 })
-	if u.masks {
-		four, six = u.zeroTail(four, 32), u.zeroTail(six, 128)
+	if u.masks[0] {
+		four = u.zeroTail(four, 32)
+	}
+	if u.masks[1] {
+		six = u.zeroTail(six, 128)
 	}
 	return u.arena.Mk(familyLevel, four, six)
 }

@@ -3,6 +3,7 @@ package symbolic
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
@@ -49,7 +50,7 @@ type Universe struct {
 	in     Inputs
 	arena  *bdd.Arena
 	levels int
-	masks  bool
+	masks  [2]bool // IPv4 and IPv6: lists with wildcard masks look behind the length
 
 	source *enum
 	addr   int
@@ -215,7 +216,9 @@ func (u *Universe) collectExpr(x device.Expr, seen map[*device.Policy]bool) {
 		switch t := x.(type) {
 		case *device.PrefixMatch:
 			for i := range t.Set.Entries {
-				u.masks = u.masks || t.Set.Entries[i].Range.Mask.IsValid()
+				if m := t.Set.Entries[i].Range.Mask; m.IsValid() {
+					u.masks[familyBit(m)] = true
+				}
 			}
 		case *device.CommunityMatch:
 			u.kinds[t.Kind].mentioned = true
@@ -273,6 +276,13 @@ func (u *Universe) collectAction(a device.Action, seen map[*device.Policy]bool) 
 	case *device.Call:
 		u.collectChain(&t.Chain, seen)
 	}
+}
+
+func familyBit(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
 }
 
 func patternKey(p *aspath.Pattern) string { return p.Syntax().String() + " " + p.String() }
