@@ -19,8 +19,9 @@ const maxInput = 1 << 30
 
 // Payload is what a VRP file says.
 type Payload struct {
-	VRPs []VRP
-	Made time.Time // when it says that it was made; zero if it does not
+	VRPs  []VRP
+	ASPAs []ASPA
+	Made  time.Time // when it says that it was made; zero if it does not
 }
 
 // Read reads the JSON of rpki-client (-j) or Routinator (json, jsonext). It
@@ -60,6 +61,8 @@ func readPayload(d *json.Decoder) (Payload, error) {
 		switch name {
 		case "roas":
 			out.VRPs, err = readROAs(d)
+		case "aspas":
+			out.ASPAs, err = readASPAs(d)
 		case "metadata":
 			out.Made, err = readMade(d)
 		default:
@@ -139,6 +142,45 @@ func (e roa) vrp() (VRP, error) {
 	}
 	v := VRP{Prefix: p, MaxLen: *e.MaxLen, ASN: uint32(*e.ASN)}
 	return v, v.Check()
+}
+
+// aspa is an entry of rpki-client or of Routinator.
+type aspa struct {
+	CustomerASID *asText   `json:"customer_asid"` // rpki-client
+	Customer     *asText   `json:"customer"`      // Routinator
+	Providers    *[]asText `json:"providers"`
+}
+
+func readASPAs(d *json.Decoder) ([]ASPA, error) {
+	if err := delim(d, '['); err != nil {
+		return nil, err
+	}
+	var out []ASPA
+	for d.More() {
+		if len(out) == MaxASPAs {
+			return nil, fmt.Errorf("more than %d", MaxASPAs)
+		}
+		var e aspa
+		if err := d.Decode(&e); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", len(out), err)
+		}
+		customer := e.CustomerASID
+		if customer == nil {
+			customer = e.Customer
+		}
+		switch {
+		case customer == nil || *customer == 0:
+			return nil, fmt.Errorf("entry %d: customer: missing", len(out))
+		case e.Providers == nil:
+			return nil, fmt.Errorf("entry %d: providers: missing; an empty list says that there are none", len(out))
+		}
+		a := ASPA{Customer: uint32(*customer)}
+		for _, p := range *e.Providers {
+			a.Providers = append(a.Providers, uint32(p))
+		}
+		out = append(out, a)
+	}
+	return out, delim(d, ']')
 }
 
 // asText is an AS number, written 64500, "64500" or "AS64500".

@@ -21,6 +21,9 @@ type SLURM struct {
 	origins    map[uint32]bool           // filtered whatever the prefix
 	under      *bart.Table[[]filteredAS] // filtered at and below a prefix; nil: none
 	assertions []VRP
+
+	customers map[uint32]bool // whose ASPAs are filtered
+	aspas     []ASPA          // asserted
 }
 
 // filteredAS is whose VRPs a prefix filter removes.
@@ -40,12 +43,12 @@ type slurmFile struct {
 	Filters *struct {
 		Prefix *[]slurmEntry    `json:"prefixFilters"`
 		BGPsec *json.RawMessage `json:"bgpsecFilters"`
-		ASPA   *json.RawMessage `json:"aspaFilters"`
+		ASPA   *[]slurmASPA     `json:"aspaFilters"`
 	} `json:"validationOutputFilters"`
 	Assertions *struct {
 		Prefix *[]slurmEntry    `json:"prefixAssertions"`
 		BGPsec *json.RawMessage `json:"bgpsecAssertions"`
-		ASPA   *json.RawMessage `json:"aspaAssertions"`
+		ASPA   *[]slurmASPA     `json:"aspaAssertions"`
 	} `json:"locallyAddedAssertions"`
 }
 
@@ -56,9 +59,20 @@ type slurmEntry struct {
 	Comment *string `json:"comment"`
 }
 
+// slurmASPA is an exception about the providers of an AS, with the names that
+// the drafts of SLURM version 2 have used for its fields.
+type slurmASPA struct {
+	CustomerASN  *uint32   `json:"customerAsn"`
+	CustomerASID *uint32   `json:"customerAsid"`
+	ProviderASNs *[]uint32 `json:"providerAsns"`
+	ProviderSet  *[]uint32 `json:"providerSet"`
+	Providers    *[]uint32 `json:"providers"`
+	Comment      *string   `json:"comment"`
+}
+
 // ReadSLURM reads a file of local exceptions, version 1 or 2. An unknown
 // member is an error (RFC 8416 section 3.2), and so is a filter that would
-// match everything. BGPsec and ASPA exceptions are passed over.
+// match everything. BGPsec exceptions are passed over.
 func ReadSLURM(r io.Reader) (SLURM, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxSLURM+1))
 	if err != nil {
@@ -103,7 +117,60 @@ func (f slurmFile) judge() (SLURM, error) {
 		}
 		out.assertions = append(out.assertions, v)
 	}
-	return out, nil
+	return out, f.judgeASPAs(&out)
+}
+
+// judgeASPAs reads the exceptions of version 2 about providers
+// (draft-ietf-sidrops-aspa-slurm).
+func (f slurmFile) judgeASPAs(out *SLURM) error {
+	if (f.Filters.ASPA != nil || f.Assertions.ASPA != nil) && *f.Version != 2 {
+		return errors.New("slurm: slurmVersion: ASPA exceptions need version 2")
+	}
+	if f.Filters.ASPA != nil {
+		for i, e := range *f.Filters.ASPA {
+			a, providers, err := e.read()
+			if err == nil && providers {
+				err = errors.New("providers: have no place in a filter")
+			}
+			if err != nil {
+				return fmt.Errorf("slurm: aspaFilters[%d]: %w", i, err)
+			}
+			if out.customers == nil {
+				out.customers = map[uint32]bool{}
+			}
+			out.customers[a.Customer] = true
+		}
+	}
+	if f.Assertions.ASPA != nil {
+		for i, e := range *f.Assertions.ASPA {
+			a, providers, err := e.read()
+			if err == nil && !providers {
+				err = errors.New("providerAsns: missing")
+			}
+			if err != nil {
+				return fmt.Errorf("slurm: aspaAssertions[%d]: %w", i, err)
+			}
+			out.aspas = append(out.aspas, a)
+		}
+	}
+	return nil
+}
+
+func (e slurmASPA) read() (a ASPA, providers bool, err error) {
+	customer := e.CustomerASN
+	if customer == nil {
+		customer = e.CustomerASID
+	}
+	if customer == nil || *customer == 0 {
+		return a, false, errors.New("customerAsn: missing")
+	}
+	a.Customer = *customer
+	for _, list := range []*[]uint32{e.ProviderASNs, e.ProviderSet, e.Providers} {
+		if list != nil {
+			a.Providers, providers = append(a.Providers, *list...), true
+		}
+	}
+	return a, providers, nil
 }
 
 // filter is RFC 8416 section 3.3.1.
@@ -187,4 +254,15 @@ func (s SLURM) Apply(vrps []VRP) []VRP {
 		}
 	}
 	return append(out, s.assertions...)
+}
+
+// ApplyASPAs returns the ASPAs with the exceptions in force.
+func (s SLURM) ApplyASPAs(list []ASPA) []ASPA {
+	out := make([]ASPA, 0, len(list)+len(s.aspas))
+	for _, a := range list {
+		if !s.customers[a.Customer] {
+			out = append(out, a)
+		}
+	}
+	return append(out, s.aspas...)
 }
