@@ -23,7 +23,7 @@ build: ## build bin/holdfastd, bin/holdfast, bin/holdfast-drill and bin/leaklint
 	CGO_ENABLED=1 $(GO) build -trimpath -o bin/holdfastd ./cmd/holdfastd
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/holdfast ./cmd/holdfast
 	CGO_ENABLED=1 $(GO) build -trimpath -o bin/holdfast-drill ./cmd/holdfast-drill
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/leaklint ./cmd/leaklint
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/leaklint ./cmd/leaklint
 
 demo: build ## replay 20 February against a real daemon and a real neighbor
 	CGO_ENABLED=1 $(GO) build -trimpath -o bin/holdfast-demo ./cmd/internal/demo

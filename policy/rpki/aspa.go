@@ -150,6 +150,15 @@ func (s *ASPAs) upstream(path []uint32) PathValidity {
 	return out
 }
 
+// Gap is the index of the AS at which an invalid path breaks: the first
+// beyond the longest ramp up from the origin, so never the origin itself. It
+// means nothing for other paths.
+func (s *ASPAs) Gap(path []uint32) int {
+	n := len(path)
+	up, _ := ramp(n, func(i int) Attestation { return s.Hop(path[n-i], path[n-i-1]) })
+	return max(0, n-up-1) // n-up-1 is negative for a path that is valid
+}
+
 // downstream: up from the origin, at most one hop to the side, and down to the
 // neighbor (section 5.5). The longest ramps allow what is not attested, the
 // shortest ones do not; two ramps that do not meet leave a valley between.
