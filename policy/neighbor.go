@@ -46,6 +46,31 @@ type Neighbor struct {
 	MED       *uint32             `json:"med,omitempty"`
 	LocalPref *uint32             `json:"local_pref,omitempty"`
 	Prepend   int                 `json:"prepend,omitempty"`
+	// What one family gets instead; nil is the same as above.
+	IPv4 *Metrics `json:"ipv4,omitempty"`
+	IPv6 *Metrics `json:"ipv6,omitempty"`
+}
+
+// Metrics are the attributes that a neighbor's routes get besides their next
+// hop. LOCAL_PREF is for iBGP alone (RFC 4271 section 5.1.5).
+type Metrics struct {
+	Standard  []Community      `json:"communities,omitempty"`
+	Large     []LargeCommunity `json:"large_communities,omitempty"`
+	MED       *uint32          `json:"med,omitempty"`
+	LocalPref *uint32          `json:"local_pref,omitempty"`
+	Prepend   int              `json:"prepend,omitempty"`
+}
+
+// Metrics are the attributes of the neighbor's routes in a family.
+func (n *Neighbor) Metrics(f addressing.Family) Metrics {
+	own := n.IPv4
+	if f == addressing.IPv6 {
+		own = n.IPv6
+	}
+	if own != nil {
+		return *own
+	}
+	return Metrics{Standard: n.Standard, Large: n.Large, MED: n.MED, LocalPref: n.LocalPref, Prepend: n.Prepend}
 }
 
 // Carries reports whether the session carries the family.

@@ -352,10 +352,25 @@ func normalNeighbor(n policy.Neighbor) policy.Neighbor {
 	}
 	n.Families = orEmpty(slices.Clone(n.Families))
 	slices.Sort(n.Families)
-	n.Standard, n.Large = slices.Clone(n.Standard), slices.Clone(n.Large)
-	slices.Sort(n.Standard)
-	slices.SortFunc(n.Large, compareLarge)
+	n.Standard, n.Large = sortedCommunities(n.Standard, n.Large)
+	n.IPv4, n.IPv6 = normalMetrics(n.IPv4), normalMetrics(n.IPv6)
 	return n
+}
+
+func normalMetrics(m *policy.Metrics) *policy.Metrics {
+	if m == nil {
+		return nil
+	}
+	out := *m
+	out.Standard, out.Large = sortedCommunities(m.Standard, m.Large)
+	return &out
+}
+
+func sortedCommunities(standard []policy.Community, large []policy.LargeCommunity) ([]policy.Community, []policy.LargeCommunity) {
+	standard, large = slices.Clone(standard), slices.Clone(large)
+	slices.Sort(standard)
+	slices.SortFunc(large, compareLarge)
+	return standard, large
 }
 
 func orEmpty[T any](s []T) []T {

@@ -94,7 +94,12 @@ func viewOf(n *policy.Neighbor, asn uint32, down bool) *view {
 
 // key is equal for neighbors that see exactly the same.
 func (v *view) key() string {
-	return fmt.Sprint(v.asn, v.ibgp, v.down, v.n.Site, v.n.Families, v.n.NextHop4, v.n.NextHop6, v.n.Standard, v.n.Large, optional(v.n.MED), optional(v.n.LocalPref), v.n.Prepend)
+	key := fmt.Sprint(v.asn, v.ibgp, v.down, v.n.Site, v.n.Families, v.n.NextHop4, v.n.NextHop6)
+	for _, f := range v.n.Families {
+		m := v.n.Metrics(f)
+		key += fmt.Sprint("/", m.Standard, m.Large, optional(m.MED), optional(m.LocalPref), m.Prepend)
+	}
+	return key
 }
 
 func (v *view) carries(f addressing.Family) bool { return v.n.Carries(f) && hasNextHop(v.n, f) }
@@ -173,25 +178,27 @@ func listKey(k attrKey, r *Route) string {
 }
 
 func (v *view) merge(r *Route) *Attributes {
-	a := &Attributes{ASPath: v.path(r), NextHop: nextHop(v.n, addressing.FamilyOf(r.CIDR)), MED: v.n.MED}
+	f := addressing.FamilyOf(r.CIDR)
+	m := v.n.Metrics(f)
+	a := &Attributes{ASPath: v.path(r, m.Prepend), NextHop: nextHop(v.n, f), MED: m.MED}
 	if r.MED != nil {
 		a.MED = r.MED
 	}
 	if v.ibgp {
-		a.LocalPref = v.n.LocalPref
+		a.LocalPref = m.LocalPref
 		if r.LocalPref != nil {
 			a.LocalPref = r.LocalPref
 		}
 	}
-	a.Communities = union(v.n.Standard, r.Communities, cmp.Compare[policy.Community])
-	a.LargeCommunities = union(v.n.Large, r.LargeCommunities, compareLarge)
+	a.Communities = union(m.Standard, r.Communities, cmp.Compare[policy.Community])
+	a.LargeCommunities = union(m.Large, r.LargeCommunities, compareLarge)
 	return a
 }
 
-func (v *view) path(r *Route) []uint32 {
+func (v *view) path(r *Route, prepend int) []uint32 {
 	path := []uint32{}
 	if !v.ibgp {
-		for range 1 + r.Prepend + v.n.Prepend {
+		for range 1 + r.Prepend + prepend {
 			path = append(path, v.asn)
 		}
 	}

@@ -394,14 +394,11 @@ func checkNeighbor(bad *Invalid, n *policy.Neighbor, asn uint32, sites map[strin
 	if !sites[n.Site] {
 		refuse("reference.site", "site %q does not exist", n.Site)
 	}
-	if n.Prepend < 0 || n.Prepend > maxNeighborPads {
-		refuse("prepend", "prepend %d is outside 0 to %d", n.Prepend, maxNeighborPads)
-	}
-	if len(n.Standard)+len(n.Large) > maxCommunities {
-		refuse("size.communities", "more than %d communities", maxCommunities)
-	}
-	if !increasing(n.Standard, cmp.Compare) || !increasing(n.Large, compareLarge) {
-		refuse("order.communities", "a community is there twice or out of order")
+	checkMetrics(refuse, policy.Metrics{Standard: n.Standard, Large: n.Large, Prepend: n.Prepend})
+	for _, m := range []*policy.Metrics{n.IPv4, n.IPv6} {
+		if m != nil {
+			checkMetrics(refuse, *m)
+		}
 	}
 	if n.Families == nil {
 		refuse("shape.null", "families are missing")
@@ -415,6 +412,18 @@ func checkNeighbor(bad *Invalid, n *policy.Neighbor, asn uint32, sites map[strin
 		} else if !hasNextHop(n, f) {
 			refuse("neighbor.next_hop", "carries %s but has no next hop for it: set next_hop.%s", f, shortFamily(f))
 		}
+	}
+}
+
+func checkMetrics(refuse func(rule, format string, args ...any), m policy.Metrics) {
+	if m.Prepend < 0 || m.Prepend > maxNeighborPads {
+		refuse("prepend", "prepend %d is outside 0 to %d", m.Prepend, maxNeighborPads)
+	}
+	if len(m.Standard)+len(m.Large) > maxCommunities {
+		refuse("size.communities", "more than %d communities", maxCommunities)
+	}
+	if !increasing(m.Standard, cmp.Compare) || !increasing(m.Large, compareLarge) {
+		refuse("order.communities", "a community is there twice or out of order")
 	}
 }
 

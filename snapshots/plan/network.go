@@ -68,8 +68,10 @@ func weakerNeighbor(a, b policy.Neighbor) bool {
 		}
 	}
 	for _, c := range [...]policy.Community{policy.NoExport, policy.NoAdvertise, policy.Blackhole} {
-		if slices.Contains(b.Standard, c) && !slices.Contains(a.Standard, c) {
-			return true
+		for _, f := range addressing.Families() {
+			if slices.Contains(b.Metrics(f).Standard, c) && !slices.Contains(a.Metrics(f).Standard, c) {
+				return true
+			}
 		}
 	}
 	return false

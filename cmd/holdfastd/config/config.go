@@ -65,11 +65,14 @@ type BGP struct {
 	Listen    []netip.AddrPort
 	Sites     []string // sorted, never empty
 	Neighbors []Neighbor
+	// EdgeMarker is the community that every route to an edge carries.
+	EdgeMarker string
 }
 
 // Neighbor is a neighbor with its transport.
 type Neighbor struct {
 	policy.Neighbor
+	Reflector       bool // a route reflector that has us for a client
 	Port            uint16
 	LocalAddress    netip.Addr // invalid: the system's choice
 	MD5File         string

@@ -70,48 +70,38 @@ type breakerPart struct {
 }
 
 type bgpSection struct {
-	ASN       *uint32         `yaml:"asn"`
-	RouterID  string          `yaml:"router_id"`
-	Listen    []string        `yaml:"listen"`
-	Sites     []siteEntry     `yaml:"sites"`
-	Groups    []groupEntry    `yaml:"groups"`
-	Neighbors []neighborEntry `yaml:"neighbors"`
-}
-
-type siteEntry struct {
-	Name string `yaml:"name"`
+	ASN           *uint32         `yaml:"asn"`
+	RouterID      string          `yaml:"router_id"`
+	Listen        []string        `yaml:"listen"`
+	EdgeMarker    string          `yaml:"edge_marker"`
+	Confederation any             `yaml:"confederation"` // refused by name, not as an unknown key
+	Sites         []siteEntry     `yaml:"sites"`
+	Groups        []groupEntry    `yaml:"groups"`
+	Neighbors     []neighborEntry `yaml:"neighbors"`
 }
 
 // shared is what a neighbor may inherit from its group.
 type shared struct {
-	Kind             string        `yaml:"kind"`
-	Site             string        `yaml:"site"`
-	ASN              *uint32       `yaml:"asn"`
-	LocalAS          *uint32       `yaml:"local_as"`
-	Role             string        `yaml:"role"`
-	StrictRole       *bool         `yaml:"strict_role"`
-	Families         []string      `yaml:"families"`
-	Class            string        `yaml:"class"`
-	NextHop          nextHops      `yaml:"next_hop"`
-	Communities      []string      `yaml:"communities"`
-	LargeCommunities []string      `yaml:"large_communities"`
-	MED              *uint32       `yaml:"med"`
-	LocalPref        *uint32       `yaml:"local_pref"`
-	Prepend          *int          `yaml:"prepend"`
-	MD5File          string        `yaml:"md5_file"`
-	TTLSecurity      *bool         `yaml:"ttl_security"`
-	Multihop         *int          `yaml:"multihop"`
-	Passive          *bool         `yaml:"passive"`
-	Receive          string        `yaml:"receive"`
-	HoldTime         string        `yaml:"hold_time"`
-	GracefulRestart  *gracefulPart `yaml:"graceful_restart"`
-	LocalAddress     string        `yaml:"local_address"`
-	Port             *int          `yaml:"port"`
-}
-
-type nextHops struct {
-	IPv4 string `yaml:"ipv4"`
-	IPv6 string `yaml:"ipv6"`
+	Kind            string        `yaml:"kind"`
+	Site            string        `yaml:"site"`
+	ASN             *uint32       `yaml:"asn"`
+	LocalAS         *uint32       `yaml:"local_as"`
+	Confederation   any           `yaml:"confederation"` // refused by name
+	Reflector       *bool         `yaml:"reflector"`
+	Role            string        `yaml:"role"`
+	StrictRole      *bool         `yaml:"strict_role"`
+	Families        []string      `yaml:"families"`
+	Class           string        `yaml:"class"`
+	Attributes      attributes    `yaml:",inline"`
+	MD5File         string        `yaml:"md5_file"`
+	TTLSecurity     *bool         `yaml:"ttl_security"`
+	Multihop        *int          `yaml:"multihop"`
+	Passive         *bool         `yaml:"passive"`
+	Receive         string        `yaml:"receive"`
+	HoldTime        string        `yaml:"hold_time"`
+	GracefulRestart *gracefulPart `yaml:"graceful_restart"`
+	LocalAddress    string        `yaml:"local_address"`
+	Port            *int          `yaml:"port"`
 }
 
 type gracefulPart struct {
@@ -138,32 +128,26 @@ func (n shared) inherit(g shared) shared {
 	text(&n.Site, g.Site)
 	text(&n.Role, g.Role)
 	text(&n.Class, g.Class)
-	text(&n.NextHop.IPv4, g.NextHop.IPv4)
-	text(&n.NextHop.IPv6, g.NextHop.IPv6)
 	text(&n.MD5File, g.MD5File)
 	text(&n.Receive, g.Receive)
 	text(&n.HoldTime, g.HoldTime)
 	text(&n.LocalAddress, g.LocalAddress)
 	value(&n.ASN, g.ASN)
 	value(&n.LocalAS, g.LocalAS)
+	value(&n.Reflector, g.Reflector)
 	value(&n.StrictRole, g.StrictRole)
-	value(&n.MED, g.MED)
-	value(&n.LocalPref, g.LocalPref)
-	value(&n.Prepend, g.Prepend)
 	value(&n.TTLSecurity, g.TTLSecurity)
 	value(&n.Multihop, g.Multihop)
 	value(&n.Passive, g.Passive)
 	value(&n.Port, g.Port)
 	value(&n.GracefulRestart, g.GracefulRestart)
+	if n.Confederation == nil {
+		n.Confederation = g.Confederation
+	}
 	if n.Families == nil {
 		n.Families = g.Families
 	}
-	if n.Communities == nil {
-		n.Communities = g.Communities
-	}
-	if n.LargeCommunities == nil {
-		n.LargeCommunities = g.LargeCommunities
-	}
+	n.Attributes = n.Attributes.inherit(g.Attributes)
 	return n
 }
 

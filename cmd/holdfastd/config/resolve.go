@@ -103,43 +103,29 @@ func (j *judge) resolveBGP(c *Config, b bgpSection) {
 			c.BGP.Listen = append(c.BGP.Listen, ap)
 		}
 	}
-	c.BGP.Sites = j.sites(b.Sites)
-	groups := j.groups(b.Groups)
+	if b.Confederation != nil {
+		j.wrong("bgp.confederation", noConfederation, nextConfederation)
+	}
+	d := declarations{groups: j.groups(b.Groups), marker: j.marker("bgp.edge_marker", b.EdgeMarker, c.BGP.ASN)}
+	c.BGP.EdgeMarker = d.marker.String()
+	c.BGP.Sites, d.sites = j.sites(b.Sites)
 	names, addresses := map[string]bool{}, map[netip.Addr]string{}
-	for i, n := range b.Neighbors {
-		field := fmt.Sprintf("bgp.neighbors[%d]", i)
-		resolved := j.neighbor(field, c, n, groups)
+	for _, n := range j.declared(b) {
+		resolved := j.neighbor(n, c, d)
 		if names[resolved.Name] && resolved.Name != "" {
-			j.wrong(field+".name", fmt.Sprintf("%q is used twice", resolved.Name), "give each neighbor a name of its own")
+			j.wrong(n.field+".name", fmt.Sprintf("%q is used twice", resolved.Name), "give each neighbor a name of its own")
 		}
 		names[resolved.Name] = true
 		if other, taken := addresses[resolved.Address]; taken && resolved.Address.IsValid() {
-			j.wrong(field+".address", fmt.Sprintf("%s is also the address of %s", resolved.Address, other), "a neighbor is known by its address: use another")
+			j.wrong(n.address, fmt.Sprintf("%s is also the address of %s", resolved.Address, other), "a neighbor is known by its address: use another")
 		}
 		addresses[resolved.Address] = resolved.Name
 		c.BGP.Neighbors = append(c.BGP.Neighbors, resolved)
 	}
 	slices.SortFunc(c.BGP.Neighbors, func(a, b Neighbor) int { return strings.Compare(a.Name, b.Name) })
-	if slices.ContainsFunc(c.BGP.Neighbors, func(n Neighbor) bool { return !n.StrictRole }) {
+	if slices.ContainsFunc(c.BGP.Neighbors, func(n Neighbor) bool { return n.Kind == policy.EBGP && !n.StrictRole }) {
 		j.notice("bgp.neighbors", "without strict_role a neighbor that sends no role is let in (RFC 9234 section 4.2, loose mode)")
 	}
-}
-
-func (j *judge) sites(entries []siteEntry) []string {
-	if len(entries) == 0 {
-		return []string{defaultSite}
-	}
-	var out []string
-	for i, s := range entries {
-		field := fmt.Sprintf("bgp.sites[%d].name", i)
-		name := j.name(field, s.Name, "name the site")
-		if slices.Contains(out, name) && name != "" {
-			j.wrong(field, fmt.Sprintf("%q is used twice", name), "give each site a name of its own")
-		}
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
 }
 
 func (j *judge) groups(entries []groupEntry) map[string]shared {
@@ -155,54 +141,98 @@ func (j *judge) groups(entries []groupEntry) map[string]shared {
 	return out
 }
 
-func (j *judge) neighbor(field string, c *Config, n neighborEntry, groups map[string]shared) Neighbor {
-	s := n.Session
+// declarations are what neighbors refer to.
+type declarations struct {
+	groups map[string]shared
+	sites  map[string]attributes
+	marker marker
+}
+
+const (
+	noConfederation   = "BGP confederations (RFC 5065) are not supported: what Holdfast sends has no confederation segments"
+	nextConfederation = "make it a neighbor of the member AS: set local_as to that AS, or peer with a route reflector"
+)
+
+func (j *judge) neighbor(n declared, c *Config, d declarations) Neighbor {
+	field, s := n.field, n.Session
+	var g shared
 	if n.Group != "" {
-		g, known := groups[n.Group]
-		if !known {
+		var known bool
+		if g, known = d.groups[n.Group]; !known {
 			j.wrong(field+".group", fmt.Sprintf("there is no group %q", n.Group), "declare it under bgp.groups")
 		}
-		s = s.inherit(g)
 	}
+	// Nearest first: the neighbor, its site, its group.
+	own := s.Attributes
+	s = s.inherit(g)
+	site := j.site(field, s.Site, c.BGP.Sites)
+	kind := j.kind(field, s.Kind)
+	from := d.sites[site]
+	if kind != policy.Edge {
+		from = from.exterior()
+	}
+	s.Attributes = own.inherit(from).inherit(g.Attributes)
 	out := Neighbor{Neighbor: policy.Neighbor{
-		Name:      j.name(field+".name", n.Name, "name the neighbor"),
-		Kind:      j.kind(field, s.Kind),
-		Site:      j.site(field, s.Site, c.BGP.Sites),
-		Group:     n.Group,
-		Class:     s.Class,
-		Address:   j.address(field+".address", n.Address, true),
-		ASN:       j.asn(field+".asn", s.ASN),
-		LocalASN:  c.BGP.ASN,
-		Families:  j.families(field, s.Families),
-		Receive:   j.receive(field, s.Receive),
-		MED:       s.MED,
-		LocalPref: s.LocalPref,
+		Name:     j.name(field+".name", n.Name, "name the neighbor"),
+		Kind:     kind,
+		Site:     site,
+		Group:    n.Group,
+		Class:    s.Class,
+		Address:  j.address(n.address, n.Address, true),
+		ASN:      j.remoteASN(field, s, kind, c.BGP.ASN),
+		LocalASN: c.BGP.ASN,
+		Families: j.families(field, s.Families),
+		Receive:  j.receive(field, s.Receive),
 	}}
-	if s.LocalAS != nil && *s.LocalAS != c.BGP.ASN {
-		j.wrong(field+".local_as", "a local AS of its own is not available in this version", "leave it out")
+	if s.LocalAS != nil {
+		out.LocalASN = j.asn(field+".local_as", s.LocalAS)
 	}
-	if s.LocalPref != nil {
-		j.wrong(field+".local_pref", "LOCAL_PREF is not sent to eBGP neighbors (RFC 4271 section 5.1.5)", "leave it out")
+	if s.Confederation != nil {
+		j.wrong(field+".confederation", noConfederation, nextConfederation)
 	}
-	if out.ASN == c.BGP.ASN && out.ASN != 0 {
-		j.wrong(field+".asn", "is our own: iBGP neighbors are not available in this version", "use an eBGP neighbor")
-	}
+	j.session(field, s, &out)
 	j.role(field, s, &out)
-	j.nextHops(field, s, &out)
-	j.attributes(field, s, &out)
+	j.nextHops(field, s.Attributes, &out)
+	j.attributes(field, s.Attributes, d.marker, &out)
 	j.transport(field, s, &out)
 	return out
 }
 
 func (j *judge) kind(field, s string) policy.NeighborKind {
-	switch s {
-	case "", string(policy.EBGP):
-	case string(policy.Edge):
-		j.wrong(field+".kind", "edge neighbors are not available in this version", "leave kind out for an eBGP neighbor")
+	switch policy.NeighborKind(s) {
+	case "", policy.EBGP:
+	case policy.Edge:
+		return policy.Edge
 	default:
-		j.wrong(field+".kind", fmt.Sprintf("%q is no kind", s), "use ebgp")
+		j.wrong(field+".kind", fmt.Sprintf("%q is no kind", s), "use ebgp, or edge for a router or route reflector of your own")
 	}
 	return policy.EBGP
+}
+
+// remoteASN is ours for an edge that gives none: iBGP.
+func (j *judge) remoteASN(field string, s shared, kind policy.NeighborKind, ours uint32) uint32 {
+	if s.ASN == nil && kind == policy.Edge {
+		if s.LocalAS != nil {
+			return *s.LocalAS
+		}
+		return ours
+	}
+	return j.asn(field+".asn", s.ASN)
+}
+
+// session judges iBGP against eBGP.
+func (j *judge) session(field string, s shared, out *Neighbor) {
+	internal := out.ASN == out.LocalASN && out.ASN != 0
+	if internal && out.Kind != policy.Edge {
+		j.wrong(field+".asn", "is our own: only an edge may be an iBGP neighbor", "set kind: edge, or give the neighbor's own AS")
+	}
+	if s.Reflector == nil || !*s.Reflector {
+		return
+	}
+	out.Reflector = true
+	if !internal || out.Kind != policy.Edge {
+		j.wrong(field+".reflector", "a route reflector is an iBGP neighbor of kind edge (RFC 4456)", "leave it out, or set kind: edge and leave asn out")
+	}
 }
 
 func (j *judge) site(field, s string, sites []string) string {
@@ -225,6 +255,12 @@ func (j *judge) receive(field, s string) policy.Receive {
 }
 
 func (j *judge) role(field string, s shared, out *Neighbor) {
+	if out.Kind == policy.Edge {
+		if s.Role != "" || s.StrictRole != nil {
+			j.wrong(field+".role", "an edge is a router of ours: it has no role (RFC 9234 is for eBGP between networks)", "leave role and strict_role out, or kind: edge")
+		}
+		return
+	}
 	if s.Role == "" {
 		j.wrong(field+".role", "is missing", "give our role towards the neighbor: customer (it is our transit), peer, provider, rs or rs-client")
 	} else if err := out.Role.UnmarshalText([]byte(s.Role)); err != nil {
@@ -256,7 +292,7 @@ func (j *judge) families(field string, names []string) []addressing.Family {
 
 // nextHops demands one per family: a route without a next hop of its family
 // could only be sent with a wrong one.
-func (j *judge) nextHops(field string, s shared, out *Neighbor) {
+func (j *judge) nextHops(field string, s attributes, out *Neighbor) {
 	out.NextHop4 = j.address(field+".next_hop.ipv4", s.NextHop.IPv4, out.Carries(addressing.IPv4))
 	out.NextHop6 = j.address(field+".next_hop.ipv6", s.NextHop.IPv6, out.Carries(addressing.IPv6))
 	if out.NextHop4.IsValid() && !out.NextHop4.Is4() {
@@ -264,29 +300,6 @@ func (j *judge) nextHops(field string, s shared, out *Neighbor) {
 	}
 	if out.NextHop6.IsValid() && !(out.NextHop6.Is6() && !out.NextHop6.Is4In6()) {
 		j.wrong(field+".next_hop.ipv6", fmt.Sprintf("%s is not an IPv6 address", out.NextHop6), "")
-	}
-}
-
-func (j *judge) attributes(field string, s shared, out *Neighbor) {
-	for i, text := range s.Communities {
-		c, err := policy.ParseCommunity(text)
-		if err != nil {
-			j.wrong(fmt.Sprintf("%s.communities[%d]", field, i), err.Error(), "")
-		}
-		out.Standard = append(out.Standard, c)
-	}
-	for i, text := range s.LargeCommunities {
-		c, err := policy.ParseLargeCommunity(text)
-		if err != nil {
-			j.wrong(fmt.Sprintf("%s.large_communities[%d]", field, i), err.Error(), "")
-		}
-		out.Large = append(out.Large, c)
-	}
-	if s.Prepend != nil {
-		out.Prepend = *s.Prepend
-		if *s.Prepend < 0 || *s.Prepend > 10 {
-			j.wrong(field+".prepend", "must be 0 to 10", "")
-		}
 	}
 }
 
