@@ -29,17 +29,17 @@ func newGuarded(cfg Config) (*guard.Guard, *rib, error) {
 	if err := cfg.off.Check(); err != nil {
 		return nil, nil, err
 	}
-	legs := make([]guard.Neighbor, len(cfg.Neighbors))
+	neighbors := make([]guard.Neighbor, len(cfg.Neighbors))
 	for i, n := range cfg.Neighbors {
-		legs[i] = guardNeighbor(i, n)
+		neighbors[i] = guardNeighbor(i, n)
 	}
 	key := rand.Text()
-	r, err := newRIB(cfg, legs, key)
+	r, err := newRIB(cfg, key)
 	if err != nil {
 		return nil, nil, err
 	}
 	g, err := guard.New(guard.Config{
-		ASN: cfg.ASN, RouterID: cfg.RouterID, Listen: cfg.Listen, Neighbors: legs, Restarting: cfg.Restarting,
+		ASN: cfg.ASN, RouterID: cfg.RouterID, Listen: cfg.Listen, Neighbors: neighbors, Restarting: cfg.Restarting,
 		RIB: r, Engine: netip.AddrPortFrom(loopbackAt, r.port), Key: key, StateDir: cfg.StateDir,
 		Logger: cfg.Logger, Events: cfg.Events, Off: cfg.off,
 	})
@@ -52,13 +52,12 @@ func newGuarded(cfg Config) (*guard.Guard, *rib, error) {
 	return g, r, nil
 }
 
-// guardNeighbor gives a neighbor a loopback address of its own: GoBGP tells
-// neighbors apart by their address. 127/8 needs no setup on Linux.
+// guardNeighbor is a neighbor as the guard wants it. One that may send routes
+// gets a loopback address of its own: GoBGP tells its sessions apart by it.
 func guardNeighbor(index int, n Neighbor) guard.Neighbor {
-	at := index + 1
 	out := guard.Neighbor{
-		Neighbor: n.Neighbor, Loopback: netip.AddrFrom4([4]byte{127, byte(1 + at>>16), byte(at >> 8), byte(at)}),
-		Port: n.Port, LocalAddress: n.LocalAddress, MD5: n.MD5, Passive: n.Passive,
+		Neighbor: n.Neighbor,
+		Port:     n.Port, LocalAddress: n.LocalAddress, MD5: n.MD5, Passive: n.Passive,
 		TTLSecurity: n.TTLSecurity, Multihop: n.Multihop, HoldTime: n.HoldTime, Keepalive: n.Keepalive,
 		ConnectRetry: n.ConnectRetry, StrictRole: n.StrictRole, MaxPrefixes: n.MaxPrefixes, LinkLocal: n.LinkLocal, Accept: n.Accept,
 	}
@@ -67,6 +66,11 @@ func guardNeighbor(index int, n Neighbor) guard.Neighbor {
 	}
 	if n.Kind == "" {
 		out.Kind = policy.EBGP
+	}
+	if n.Receive == policy.ReceiveControl {
+		at := guard.LegNetwork(n.Role).Addr().As4()
+		at[2], at[3] = byte((index+2)>>8), byte(index+2) // 1 is the shared leg's
+		out.Loopback = netip.AddrFrom4(at)
 	}
 	return out
 }

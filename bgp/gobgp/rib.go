@@ -2,23 +2,24 @@ package gobgp
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"runtime"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
 	"github.com/osrg/gobgp/v3/pkg/log"
 	"github.com/osrg/gobgp/v3/pkg/server"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/bgp/guard"
+	"github.com/holdfast-bgp/holdfast/bgp/wire"
 	"github.com/holdfast-bgp/holdfast/policy"
 )
 
@@ -29,26 +30,22 @@ import (
 // from the start.
 type rib struct {
 	cfg    Config
-	legs   []guard.Neighbor
 	key    string
 	port   uint16
 	server *server.BgpServer
-	path4  []*anypb.Any // the attributes of every path
-	path6  []*anypb.Any
-
-	mu     sync.Mutex
-	loaded map[netip.Prefix]struct{}
-	closed bool
+	path4  [][]byte // the attributes of every path, as on the wire
+	path6  [][]byte
+	closed atomic.Bool
 }
 
 // loopbackAt is where GoBGP listens for the guard.
 var loopbackAt = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-func newRIB(cfg Config, legs []guard.Neighbor, key string) (*rib, error) {
-	r := &rib{cfg: cfg, legs: legs, key: key, loaded: map[netip.Prefix]struct{}{}}
+func newRIB(cfg Config, key string) (*rib, error) {
+	r := &rib{cfg: cfg, key: key}
 	mark := policy.RoleCommunity(cfg.ASN, policy.FromSelf)
 	// Never seen by a neighbor: addresses that lead nowhere (RFC 5737, RFC 6666).
-	r.path4, r.path6 = ownPath("192.0.2.1", mark), ownPath("100::1", mark)
+	r.path4, r.path6 = ownPath(netip.MustParseAddr("192.0.2.1"), mark), ownPath(netip.MustParseAddr("100::1"), mark)
 	r.server = server.NewBgpServer(server.LoggerOption(&logger{to: engineLog(cfg.Logger), seen: func(string, log.Fields) {}}))
 	go r.server.Serve() // never returns in v3
 	ctx := context.Background()
@@ -71,15 +68,20 @@ func newRIB(cfg Config, legs []guard.Neighbor, key string) (*rib, error) {
 // engineLog keeps GoBGP's talk about its sessions with the guard apart.
 func engineLog(l *slog.Logger) *slog.Logger { return l.With("part", "engine") }
 
-func ownPath(nextHop string, mark policy.LargeCommunity) []*anypb.Any {
-	var out []*anypb.Any
-	for _, m := range []proto.Message{
-		&api.OriginAttribute{Origin: 0}, &api.AsPathAttribute{}, &api.NextHopAttribute{NextHop: nextHop},
-		&api.LargeCommunitiesAttribute{Communities: []*api.LargeCommunity{{GlobalAdmin: mark.Global, LocalData1: mark.Local1, LocalData2: mark.Local2}}},
-	} {
-		out = append(out, pack(m))
+// ownPath is ORIGIN, an empty AS_PATH, NEXT_HOP and the mark. GoBGP reads
+// attributes from their encoding faster than from messages of its API.
+func ownPath(nextHop netip.Addr, mark policy.LargeCommunity) [][]byte {
+	large := []byte{0xc0, byte(wire.AttrLargeCommunities), 12}
+	for _, part := range []uint32{mark.Global, mark.Local1, mark.Local2} {
+		large = binary.BigEndian.AppendUint32(large, part)
 	}
-	return out
+	hop := nextHop.AsSlice()
+	return [][]byte{
+		{0x40, byte(wire.AttrOrigin), 1, byte(wire.OriginIGP)},
+		{0x40, byte(wire.AttrASPath), 0},
+		append([]byte{0x40, byte(wire.AttrNextHop), byte(len(hop))}, hop...),
+		large,
+	}
 }
 
 // Names of the defined sets.
@@ -97,25 +99,22 @@ const (
 // of RFC 9234 section 3.1). The first statement rejects what was learned from a
 // provider, a peer or an RS, or is meant for the inside, towards everybody but
 // customers; what carries no mark meets the default, reject. GoBGP reads an
-// empty set as "any", so a statement whose neighbors would be none is left out.
+// empty set as "any": here each has every address that such a leg can have, so
+// that none is empty and the policy never changes.
 func (r *rib) loadPolicy(ctx context.Context) error {
-	legs := map[string][]string{}
-	for _, n := range r.legs {
-		host := netip.PrefixFrom(n.Loopback, 32).String()
-		switch {
-		case n.Kind == policy.Edge || n.ASN == n.LocalASN:
-			legs[networkLeg] = append(legs[networkLeg], host)
-		case n.Role == policy.RoleProvider || n.Role == policy.RoleRS:
-			legs[downLeg] = append(legs[downLeg], host)
-		default:
-			legs[upLeg] = append(legs[upLeg], host)
+	legs := map[string][]string{networkLeg: {guard.LegNetwork(policy.NoRole).String()}}
+	for _, role := range policy.Roles() {
+		name := upLeg
+		if role == policy.RoleProvider || role == policy.RoleRS {
+			name = downLeg
 		}
+		legs[name] = append(legs[name], guard.LegNetwork(role).String())
 	}
-	for name, hosts := range legs {
+	for name, networks := range legs {
 		if err := r.server.AddDefinedSet(ctx, &api.AddDefinedSetRequest{DefinedSet: &api.DefinedSet{
-			DefinedType: api.DefinedType_NEIGHBOR, Name: name, List: hosts,
+			DefinedType: api.DefinedType_NEIGHBOR, Name: name, List: networks,
 		}}); err != nil {
-			return fmt.Errorf("neighbors %s: %w", name, err)
+			return fmt.Errorf("legs %s: %w", name, err)
 		}
 	}
 	for name, sources := range map[string]string{
@@ -155,15 +154,13 @@ func (r *rib) loadPolicy(ctx context.Context) error {
 		{"down", downLeg, ownMark, api.RouteAction_ACCEPT},
 		{"down-learned", downLeg, upMark, api.RouteAction_ACCEPT},
 	} {
-		if len(legs[s.to]) == 0 {
-			continue
-		}
-		when := &api.Conditions{LargeCommunitySet: &api.MatchSet{Type: api.MatchSet_ANY, Name: s.mark}}
-		if len(legs[s.to]) < len(r.legs) { // GoBGP walks the set for every path and neighbor
-			when.NeighborSet = &api.MatchSet{Type: api.MatchSet_ANY, Name: s.to}
-		}
 		exports.Statements = append(exports.Statements, &api.Statement{
-			Name: s.name, Conditions: when, Actions: &api.Actions{RouteAction: s.action},
+			Name: s.name,
+			Conditions: &api.Conditions{
+				NeighborSet:       &api.MatchSet{Type: api.MatchSet_ANY, Name: s.to},
+				LargeCommunitySet: &api.MatchSet{Type: api.MatchSet_ANY, Name: s.mark},
+			},
+			Actions: &api.Actions{RouteAction: s.action},
 		})
 	}
 	return assign(ctx, r.server, exports, api.PolicyDirection_EXPORT)
@@ -180,126 +177,117 @@ func sourcePattern(sources ...policy.Source) string {
 	return out + ")"
 }
 
-// Start implements guard.RIB: GoBGP takes the guard's connections, each with the
-// key of this start.
-func (r *rib) Start(ctx context.Context) error {
-	for _, n := range r.legs {
-		p := &api.Peer{
-			Conf: &api.PeerConf{
-				NeighborAddress: n.Loopback.String(), PeerAsn: n.ASN, LocalAsn: n.LocalASN, AuthPassword: r.key,
-				AllowAspathLoopLocal: true,
-			},
-			Timers: &api.Timers{Config: &api.TimersConfig{
-				ConnectRetry: 1, HoldTime: 300, KeepaliveInterval: 60, IdleHoldTimeAfterReset: 1,
-			}},
-			Transport: &api.Transport{PassiveMode: true, LocalAddress: loopbackAt.String()},
-			// For its End-of-RIB alone: it tells the guard that the table is whole.
-			GracefulRestart: &api.GracefulRestart{Enabled: true, RestartTime: 1},
-		}
-		for _, f := range n.Families {
-			p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{
-				Config:            &api.AfiSafiConfig{Family: apiFamily(f), Enabled: true},
-				MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: true}},
-			})
-		}
-		if err := r.server.AddPeer(ctx, &api.AddPeerRequest{Peer: p}); err != nil {
-			return fmt.Errorf("neighbor %q: %w", n.Name, err)
-		}
+// Connect implements guard.RIB: GoBGP takes the guard's connection, with the key
+// of this start.
+func (r *rib) Connect(ctx context.Context, l guard.Leg) error {
+	p := &api.Peer{
+		Conf: &api.PeerConf{
+			NeighborAddress: l.Loopback.String(), PeerAsn: l.ASN, LocalAsn: l.LocalASN, AuthPassword: r.key,
+			AllowAspathLoopLocal: true,
+		},
+		Timers: &api.Timers{Config: &api.TimersConfig{
+			ConnectRetry: 1, HoldTime: 300, KeepaliveInterval: 60, IdleHoldTimeAfterReset: 1,
+		}},
+		Transport: &api.Transport{PassiveMode: true, LocalAddress: loopbackAt.String()},
+		// For its End-of-RIB alone: it tells the guard that the table is whole.
+		GracefulRestart: &api.GracefulRestart{Enabled: true, RestartTime: 1},
+	}
+	for _, f := range l.Families {
+		p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{
+			Config:            &api.AfiSafiConfig{Family: apiFamily(f), Enabled: true},
+			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: true}},
+		})
+	}
+	if err := r.server.AddPeer(ctx, &api.AddPeerRequest{Peer: p}); err != nil {
+		return fmt.Errorf("add peer %s: %w", l.Loopback, err)
 	}
 	return nil
 }
 
+// path is the path of ours for p.
 func (r *rib) path(p netip.Prefix) *api.Path {
-	attrs := r.path4
+	attrs, family := r.path4, ipv4
 	if p.Addr().Is6() {
-		attrs = r.path6
+		attrs, family = r.path6, ipv6
 	}
-	return &api.Path{
-		Family: apiFamily(addressing.FamilyOf(p)),
-		Nlri:   pack(&api.IPAddressPrefix{Prefix: p.Addr().String(), PrefixLen: uint32(p.Bits())}),
-		Pattrs: attrs,
-	}
+	return &api.Path{Family: family, NlriBinary: wire.AppendPrefix(nil, p), PattrsBinary: attrs}
 }
 
-// Change implements guard.RIB.
+// The families as GoBGP names them; never written to.
+var ipv4, ipv6 = apiFamily(addressing.IPv4), apiFamily(addressing.IPv6)
+
+// Change implements guard.RIB. A path that is there already is replaced by
+// itself, which sends nothing.
 func (r *rib) Change(ctx context.Context, add, remove []netip.Prefix) error {
-	for i, p := range add {
-		if err := r.breathe(ctx, i); err != nil {
-			return err
-		}
-		if r.has(p) {
-			continue
-		}
-		if _, err := r.server.AddPath(ctx, &api.AddPathRequest{Path: r.path(p)}); err != nil {
-			return fmt.Errorf("prefix %s: add path: %w", p, err)
-		}
-		r.mu.Lock()
-		r.loaded[p] = struct{}{}
-		r.mu.Unlock()
+	if err := r.add(ctx, add); err != nil {
+		return err
 	}
-	for i, p := range remove {
-		if err := r.breathe(ctx, i); err != nil {
-			return err
-		}
-		if !r.has(p) {
-			continue
-		}
+	return r.each(ctx, remove, func(p netip.Prefix) error {
 		if err := r.server.DeletePath(ctx, &api.DeletePathRequest{Path: r.path(p)}); err != nil {
 			return fmt.Errorf("prefix %s: delete path: %w", p, err)
 		}
-		r.mu.Lock()
-		delete(r.loaded, p)
-		r.mu.Unlock()
+		return nil
+	})
+}
+
+func (r *rib) add(ctx context.Context, prefixes []netip.Prefix) error {
+	return r.each(ctx, prefixes, func(p netip.Prefix) error {
+		if _, err := r.server.AddPath(ctx, &api.AddPathRequest{Path: r.path(p)}); err != nil {
+			return fmt.Errorf("prefix %s: add path: %w", p, err)
+		}
+		return nil
+	})
+}
+
+// callers is how many paths are on their way to GoBGP at a time. Each is an
+// operation of its own in its main loop; with more than one waiting the loop
+// does not fall asleep in between.
+const callers = 4
+
+// each calls f for every prefix, in order but for a few places, and stops at
+// the first error and when the context ends.
+func (r *rib) each(ctx context.Context, prefixes []netip.Prefix, f func(netip.Prefix) error) error {
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for range min(callers, len(prefixes)) {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(prefixes) {
+					return nil
+				}
+				if err := r.breathe(ctx, i); err != nil {
+					return err
+				}
+				if err := f(prefixes[i]); err != nil {
+					return err
+				}
+			}
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // breathe lets others have the processor between chunks, and ends an Apply
 // whose context has ended.
 func (r *rib) breathe(ctx context.Context, i int) error {
+	if r.closed.Load() {
+		return bgp.ErrClosed
+	}
 	if i%chunk != 0 {
 		return nil
 	}
 	runtime.Gosched()
-	r.mu.Lock()
-	closed := r.closed
-	r.mu.Unlock()
-	if closed {
-		return bgp.ErrClosed
-	}
 	return ctx.Err()
 }
 
-func (r *rib) has(p netip.Prefix) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, loaded := r.loaded[p]
-	return loaded
-}
-
-// Restore implements guard.RIB. A path that is there is replaced by itself,
-// which sends nothing.
-func (r *rib) Restore(ctx context.Context, prefixes []netip.Prefix) error {
-	for i, p := range prefixes {
-		if err := r.breathe(ctx, i); err != nil {
-			return err
-		}
-		if !r.has(p) {
-			continue
-		}
-		if _, err := r.server.AddPath(ctx, &api.AddPathRequest{Path: r.path(p)}); err != nil {
-			return fmt.Errorf("prefix %s: add path: %w", p, err)
-		}
-	}
-	return nil
-}
+// Restore implements guard.RIB.
+func (r *rib) Restore(ctx context.Context, prefixes []netip.Prefix) error { return r.add(ctx, prefixes) }
 
 // Close implements guard.RIB. No neighbor is connected to GoBGP: stopping it
 // tells nobody.
 func (r *rib) Close() error {
-	r.mu.Lock()
-	r.closed = true
-	r.mu.Unlock()
+	r.closed.Store(true)
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.server.StopBgp(context.Background(), &api.StopBgpRequest{}) }()
 	select {

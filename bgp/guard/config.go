@@ -13,11 +13,11 @@ import (
 	"github.com/holdfast-bgp/holdfast/policy"
 )
 
-// RIB is the routing engine behind the guard. It offers what it holds on a BGP
-// session with the guard for every neighbor.
+// RIB is the routing engine behind the guard. It offers what it holds on BGP
+// sessions with the guard, its legs.
 type RIB interface {
-	// Start lets the guard connect.
-	Start(ctx context.Context) error
+	// Connect lets the guard connect a leg. It is called once for each.
+	Connect(ctx context.Context, l Leg) error
 	// Change adds and deletes prefixes of ours; what is there or gone already
 	// is skipped. On an error the rest is as it was and may be tried again.
 	Change(ctx context.Context, add, remove []netip.Prefix) error
@@ -52,10 +52,10 @@ type Config struct {
 }
 
 // Neighbor is a neighbor with its transport. All but the fields of
-// policy.Neighbor and Loopback may be zero.
+// policy.Neighbor may be zero.
 type Neighbor struct {
 	policy.Neighbor
-	Loopback     netip.Addr // the guard's address towards the engine, of 127/8
+	Loopback     netip.Addr // of its own leg, if it has Receive control; in LegNetwork of its role
 	Port         uint16     // default 179
 	LocalAddress netip.Addr // to dial from; default any
 	MD5          string     // RFC 2385 key, at most 80 bytes
@@ -116,17 +116,17 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Events == nil {
 		c.Events = func(bgp.Event) {}
 	}
-	names, addresses, loopbacks := map[string]bool{}, map[netip.Addr]bool{}, map[netip.Addr]bool{}
+	names, addresses := map[string]bool{}, map[netip.Addr]bool{}
 	out := make([]Neighbor, len(c.Neighbors))
 	for i, n := range c.Neighbors {
 		n.setDefaults()
 		if err := n.check(); err != nil {
 			return c, fmt.Errorf("neighbor %q: %w", n.Name, err)
 		}
-		if names[n.Name] || addresses[n.Address] || loopbacks[n.Loopback] {
-			return c, fmt.Errorf("neighbor %q: name, address %s or loopback %s repeated", n.Name, n.Address, n.Loopback)
+		if names[n.Name] || addresses[n.Address] {
+			return c, fmt.Errorf("neighbor %q: name or address %s repeated", n.Name, n.Address)
 		}
-		names[n.Name], addresses[n.Address], loopbacks[n.Loopback] = true, true, true
+		names[n.Name], addresses[n.Address] = true, true
 		out[i] = n
 	}
 	c.Neighbors = out
@@ -153,8 +153,8 @@ func (n *Neighbor) check() error {
 		return fmt.Errorf("address %s: want an IPv4 or IPv6 address without zone", n.Address)
 	case n.LocalAddress.IsValid() && n.LocalAddress.Is4() != n.Address.Is4():
 		return fmt.Errorf("local address %s: not of the family of %s", n.LocalAddress, n.Address)
-	case !n.Loopback.Is4() || !n.Loopback.IsLoopback():
-		return fmt.Errorf("loopback %s: want an address of 127.0.0.0/8", n.Loopback)
+	case n.Receive == policy.ReceiveControl && !LegNetwork(n.role()).Contains(n.Loopback):
+		return fmt.Errorf("loopback %s: want an address of %s", n.Loopback, LegNetwork(n.role()))
 	case n.ASN == 0 || n.LocalASN == 0:
 		return errors.New("asn: missing")
 	case len(n.Families) == 0:

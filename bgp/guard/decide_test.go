@@ -62,8 +62,9 @@ func TestTableKeepsItsPromises(t *testing.T) {
 	prefix := func(i int) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24) }
 	families := wire.NewFamilySet(wire.IPv4Unicast, wire.IPv6Unicast)
 	rapid.Check(t, func(t *rapid.T) {
-		tb := newTable()
-		tb.newPass()
+		o := &offers{}
+		o.newPass()
+		tb := newTable(o)
 		peer := map[netip.Prefix]bool{} // what the neighbor holds
 		offered := map[int]bool{}
 		flush := func() {
@@ -87,17 +88,21 @@ func TestTableKeepsItsPromises(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"offer": func(t *rapid.T) {
 				i, on := rapid.IntRange(0, 20).Draw(t, "prefix"), rapid.Bool().Draw(t, "on")
-				tb.offer(prefix(i), on, wire.AttrSet{})
+				if on && o.put(prefix(i), 0, wire.AttrSet{}) || !on && o.drop(prefix(i)) {
+					tb.mark(prefix(i))
+				}
 				offered[i] = on
 			},
-			"engine again": func(*rapid.T) {
-				tb.newPass()
+			"engine again": func(t *rapid.T) {
+				o.newPass()
 				for i, on := range offered {
-					if on {
-						tb.offer(prefix(i), true, wire.AttrSet{})
+					if on && o.put(prefix(i), 0, wire.AttrSet{}) {
+						t.Fatalf("%s is news when it is told again", prefix(i))
 					}
 				}
-				tb.endPass(addressing.IPv4)
+				if gone := o.endPass(addressing.IPv4); len(gone) > 0 {
+					t.Fatalf("%v gone, and told again", gone)
+				}
 			},
 			"target": func(t *rapid.T) {
 				var routes []snapshots.TargetRoute
@@ -118,11 +123,25 @@ func TestTableKeepsItsPromises(t *testing.T) {
 				tb.begin(families, true)
 			},
 			"refresh": func(*rapid.T) { tb.refresh(wire.IPv4Unicast) },
-			"flush":   func(*rapid.T) { flush() },
+			"engine again, with less": func(t *rapid.T) {
+				o.newPass()
+				for i, on := range offered {
+					if on && rapid.Bool().Draw(t, "told again") {
+						o.put(prefix(i), 0, wire.AttrSet{})
+					} else {
+						offered[i] = false
+					}
+				}
+				for _, p := range o.endPass(addressing.IPv4) {
+					tb.mark(p)
+				}
+			},
+			"flush": func(*rapid.T) { flush() },
 			"": func(t *rapid.T) {
+				out := onTheWire(tb)
 				for p, held := range peer {
-					if e := tb.entries[p]; held != !e.out.IsZero() && len(tb.dirty) == 0 && !tb.dump.active {
-						t.Fatalf("%s: the neighbor holds it: %v, the table thinks %v", p, held, !e.out.IsZero())
+					if _, is := out[p]; held != is {
+						t.Fatalf("%s: the neighbor holds it: %v, the table thinks %v", p, held, is)
 					}
 				}
 			},
@@ -141,14 +160,28 @@ func TestTableKeepsItsPromises(t *testing.T) {
 			}
 		}
 		for i, on := range offered {
-			if p := prefix(i); on && tb.target.set(p) != (wire.AttrSet{}) && tb.entries[p].out != tb.target.set(p) {
+			if p := prefix(i); on && tb.target.set(p) != (wire.AttrSet{}) && onTheWire(tb)[p] != tb.target.set(p) {
 				t.Fatalf("%s is offered and in the Target, and not on the wire as wanted", p)
+			}
+		}
+		if len(tb.strays) != 0 && tb.undecided() == 0 {
+			for p := range tb.strays {
+				if o.told(p) != 0 {
+					t.Fatalf("%s is offered and a stray still", p)
+				}
 			}
 		}
 		if count != tb.out[0] || len(tb.routes()) != count {
 			t.Fatalf("the neighbor holds %d routes, the Adj-RIB-Out counts %d and lists %d", count, tb.out[0], len(tb.routes()))
 		}
 	})
+}
+
+// onTheWire is the Adj-RIB-Out of a table.
+func onTheWire(tb *table) map[netip.Prefix]wire.AttrSet {
+	out := map[netip.Prefix]wire.AttrSet{}
+	tb.each(func(_ int, p netip.Prefix, set wire.AttrSet) { out[p] = set })
+	return out
 }
 
 // receive reads messages as the neighbor does.
@@ -320,11 +353,12 @@ func TestPacking(t *testing.T) {
 		n := &Neighbor{Neighbor: policy.Neighbor{Kind: policy.EBGP, ASN: 64510, LocalASN: 64500, Role: policy.RoleCustomer}}
 		a := &snapshots.Attributes{ASPath: []uint32{64500}, NextHop: netip.MustParseAddr(c.hop)}
 		var routes []snapshots.TargetRoute
-		tb := newTable()
-		tb.newPass()
+		o := &offers{}
+		o.newPass()
+		tb := newTable(o)
 		for i := range 10_000 {
 			routes = append(routes, snapshots.TargetRoute{Prefix: c.at(i), Attrs: a})
-			tb.offer(c.at(i), true, wire.AttrSet{})
+			o.put(c.at(i), 0, wire.AttrSet{})
 		}
 		sortRoutes(routes)
 		next, err := compile(n, bgp.Order{}, routes)

@@ -31,6 +31,7 @@ type Guard struct {
 	neighbors []*neighbor // sorted by name
 	byName    map[string]*neighbor
 	byAddress map[netip.Addr]*neighbor
+	legs      map[netip.Addr]*leg // by loopback
 	policies  map[string]policy.Neighbor
 	listeners []net.Listener
 	port      uint16
@@ -46,7 +47,8 @@ type Guard struct {
 	started bool
 	closed  bool
 	targets map[string]*target
-	pending []netip.Prefix // sorted; changed and not settled with the engine yet
+	union   int            // distinct prefixes of all targets
+	pending []netip.Prefix // changed and not settled with the engine yet
 	drift   map[string]bgp.Drift
 }
 
@@ -60,7 +62,7 @@ func New(cfg Config) (*Guard, error) {
 	}
 	g := &Guard{
 		cfg: cfg, log: cfg.Logger,
-		byName: map[string]*neighbor{}, byAddress: map[netip.Addr]*neighbor{}, policies: map[string]policy.Neighbor{},
+		byName: map[string]*neighbor{}, byAddress: map[netip.Addr]*neighbor{}, legs: map[netip.Addr]*leg{}, policies: map[string]policy.Neighbor{},
 		targets: map[string]*target{}, drift: map[string]bgp.Drift{},
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
@@ -76,6 +78,15 @@ func New(cfg Config) (*Guard, error) {
 		return nil, fmt.Errorf("new guard: %w", err)
 	}
 	return g, nil
+}
+
+// legOf is the leg of a neighbor, made when it is the first on it.
+func (g *Guard) legOf(n *Neighbor) *leg {
+	l := legOf(n, g.cfg.ASN)
+	if g.legs[l.Loopback] == nil {
+		g.legs[l.Loopback] = newLeg(g, l)
+	}
+	return g.legs[l.Loopback]
 }
 
 // listen opens every listener; all share one port.
@@ -121,11 +132,11 @@ func (g *Guard) Apply(ctx context.Context, t snapshots.Target) error {
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
-	add, remove := g.difference(next)
+	add, remove, union := g.difference(next)
 	if err := g.cfg.RIB.Change(ctx, add, nil); err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
-	g.swap(t, next)
+	g.swap(t, next, union)
 	if err := g.cfg.RIB.Change(ctx, nil, remove); err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
@@ -145,9 +156,9 @@ func (g *Guard) prepare(t snapshots.Target) (map[string]*target, error) {
 	if err := bgp.Check(t, g.policies, g.seen); err != nil {
 		return nil, err
 	}
-	next := make(map[string]*target, len(t.Neighbors))
+	next, compiler := make(map[string]*target, len(t.Neighbors)), compiler{}
 	for name, nt := range t.Neighbors {
-		c, err := compile(&g.byName[name].Neighbor, bgp.OrderOf(t), nt.Routes)
+		c, err := compiler.target(&g.byName[name].Neighbor, bgp.OrderOf(t), nt.Routes)
 		if err != nil {
 			return nil, fmt.Errorf("neighbor %q: %w", name, err)
 		}
@@ -157,49 +168,90 @@ func (g *Guard) prepare(t snapshots.Target) (map[string]*target, error) {
 }
 
 // difference is what the engine has to add and to remove: it holds the union of
-// all neighbors' routes. The wire does not depend on what is recorded here.
-func (g *Guard) difference(next map[string]*target) (add, remove []netip.Prefix) {
+// all neighbors' routes, whose new size is returned as well. The wire does not
+// depend on what is recorded here.
+func (g *Guard) difference(next map[string]*target) (add, remove []netip.Prefix, union int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	touched := g.pending
-	for name, after := range next {
-		before := g.targets[name]
-		changed(before, after, func(p netip.Prefix) { touched = append(touched, p) })
+	touched := g.touched(next)
+	before, after := g.cursors(nil), g.cursors(next)
+	union = g.union
+	add = touched[:0]
+	for _, p := range touched {
+		was, wanted := before.have(p), after.have(p)
+		switch {
+		case wanted:
+			add = append(add, p)
+			if !was {
+				union++
+			}
+		default:
+			remove = append(remove, p)
+			if was {
+				union--
+			}
+		}
 	}
-	slices.SortFunc(touched, netip.Prefix.Compare)
-	touched = slices.Compact(touched)
-	g.pending = touched
-	cursors := make([][]snapshots.TargetRoute, 0, len(g.neighbors))
+	g.pending = append(add, remove...)
+	return g.pending[:len(add)], remove, union
+}
+
+// touched are the prefixes that differ between the targets and the next ones, or
+// were left over, sorted. Neighbors that share their targets are looked at once.
+func (g *Guard) touched(next map[string]*target) []netip.Prefix {
+	type pair struct{ before, after *target }
+	pairs := map[pair]bool{}
+	count := len(g.pending)
+	for name, after := range next {
+		if p := (pair{g.targets[name], after}); !pairs[p] {
+			pairs[p] = true
+			changed(p.before, p.after, func(netip.Prefix) { count++ })
+		}
+	}
+	out := append(make([]netip.Prefix, 0, count), g.pending...)
+	for p := range pairs {
+		changed(p.before, p.after, func(p netip.Prefix) { out = append(out, p) })
+	}
+	slices.SortFunc(out, netip.Prefix.Compare)
+	return slices.Compact(out)
+}
+
+// cursors go through several targets at once.
+type cursors [][]snapshots.TargetRoute
+
+// cursors of the distinct targets that the neighbors have, with next in place.
+func (g *Guard) cursors(next map[string]*target) (out cursors) {
+	seen := map[*target]bool{nil: true}
 	for _, n := range g.neighbors {
 		t := g.targets[n.Name]
 		if replaced, named := next[n.Name]; named {
 			t = replaced
 		}
-		if t != nil {
-			cursors = append(cursors, t.routes)
+		if !seen[t] {
+			seen[t] = true
+			out = append(out, t.routes)
 		}
 	}
-	for _, p := range touched {
-		wanted := false
-		for i := range cursors {
-			cursors[i] = seek(cursors[i], p)
-			if len(cursors[i]) > 0 && cursors[i][0].Prefix == p {
-				wanted = true
-				break
-			}
-		}
-		if wanted {
-			add = append(add, p)
-		} else {
-			remove = append(remove, p)
+	return out
+}
+
+// have reports whether one of the targets has p. It must be called with sorted
+// prefixes.
+func (c cursors) have(p netip.Prefix) bool {
+	for i := range c {
+		if c[i] = seek(c[i], p); len(c[i]) > 0 && c[i][0].Prefix == p {
+			return true
 		}
 	}
-	return add, remove
+	return false
 }
 
 // seek skips the routes before p, galloping: a lone change among a million
 // routes and a change of all of them both cost little.
 func seek(routes []snapshots.TargetRoute, p netip.Prefix) []snapshots.TargetRoute {
+	if len(routes) > 0 && routes[0].Prefix == p {
+		return routes
+	}
 	step := 1
 	for step < len(routes) && routes[step].Prefix.Compare(p) < 0 {
 		step *= 2
@@ -213,9 +265,9 @@ func seek(routes []snapshots.TargetRoute, p netip.Prefix) []snapshots.TargetRout
 }
 
 // swap gives the neighbors their Targets.
-func (g *Guard) swap(t snapshots.Target, next map[string]*target) {
+func (g *Guard) swap(t snapshots.Target, next map[string]*target, union int) {
 	g.mu.Lock()
-	g.seen = bgp.OrderOf(t)
+	g.seen, g.union = bgp.OrderOf(t), union
 	for name, c := range next {
 		g.targets[name] = c
 	}
@@ -243,11 +295,13 @@ func (g *Guard) Start(ctx context.Context) error {
 	}
 	g.started = true
 	g.mu.Unlock()
-	if err := g.cfg.RIB.Start(ctx); err != nil {
-		return fmt.Errorf("start: %w", err)
+	for _, l := range g.legs {
+		if err := g.cfg.RIB.Connect(ctx, l.Leg); err != nil {
+			return fmt.Errorf("start: leg %q: %w", l.Name, err)
+		}
+		g.group.Go(func() { l.run(g.ctx) })
 	}
 	for _, n := range g.neighbors {
-		g.group.Go(func() { n.leg.run(g.ctx) })
 		g.group.Go(func() {
 			select {
 			case <-n.leg.synced:

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -34,12 +35,8 @@ func (g *Guard) keep() {
 
 func (n *neighbor) keep(dir string) error {
 	n.table.mu.Lock()
-	gr := groups{at: map[wire.AttrSet]int{}}
-	for p, e := range n.table.entries {
-		if !e.out.IsZero() {
-			gr.add(e.out, p)
-		}
-	}
+	var gr groups
+	n.table.each(func(_ int, p netip.Prefix, out wire.AttrSet) { gr.add(out, p) })
 	n.table.mu.Unlock()
 	raw, err := gr.encode(nil, wire.Encoding{}, &sent{})
 	if err != nil {

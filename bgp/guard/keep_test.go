@@ -8,19 +8,27 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/bgp/wire"
 	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots"
 )
 
 // What is kept is the Adj-RIB-Out as UPDATEs, and nothing that never left.
 func TestKeep(t *testing.T) {
-	tb := newTable()
+	o := &offers{}
+	o.newPass()
+	tb := newTable(o)
 	a := set(t, 7)
+	next := &target{}
 	for i := range 2000 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
-		e := entry{offer: 1}
+		next.routes, next.sets = append(next.routes, snapshots.TargetRoute{Prefix: p}), append(next.sets, a)
 		if i%2 == 0 {
-			e.out = a
+			o.put(p, 0, wire.AttrSet{})
 		}
-		tb.entries[p] = e
+	}
+	tb.swap(next)
+	tb.begin(wire.NewFamilySet(wire.IPv4Unicast), false)
+	if _, _, err := tb.fill(nil, wire.Encoding{}); err != nil {
+		t.Fatal(err)
 	}
 	n := &neighbor{Neighbor: Neighbor{Neighbor: policy.Neighbor{Name: "transit-a"}}, table: tb}
 	dir := filepath.Join(t.TempDir(), "adj-rib-out")
@@ -50,7 +58,7 @@ func TestKeep(t *testing.T) {
 			t.Fatalf("%v, MED %+v", err, attrs.MED)
 		}
 		for p := range u.Advertisements() {
-			if tb.entries[p].out.IsZero() {
+			if o.told(p) == 0 {
 				t.Errorf("%s never left", p)
 			}
 			held++

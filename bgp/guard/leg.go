@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,16 +26,87 @@ const (
 	legRetry     = 200 * time.Millisecond
 )
 
-// leg is the neighbor's session with the engine. The guard plays the neighbor.
-type leg struct {
-	neighbor *neighbor
-	session  wire.Session
-	synced   chan struct{} // closed when the engine has told its table once
-	once     sync.Once
-	waiting  wire.FamilySet // End-of-RIBs the engine owes
+// Leg is a session between the guard and the engine. The engine makes no
+// difference between neighbors towards which we have the same role, so they
+// share a leg: what it costs does not grow with their number. A neighbor that
+// may send routes has a leg of its own, on which they are handed on.
+type Leg struct {
+	Name     string      // the role, or the neighbor's name
+	Loopback netip.Addr  // the guard's end, in LegNetwork of the role
+	ASN      uint32      // of the guard's end
+	LocalASN uint32      // of the engine's end
+	Role     policy.Role // ours towards the neighbors; none inside our own network
+	Families []addressing.Family
+}
 
-	mu   sync.Mutex
-	conn net.Conn // established, else nil
+// LegNetwork is where the loopback addresses of the legs of a role are, so that
+// the engine's policy can be constant. 127/8 needs no setup on Linux.
+func LegNetwork(role policy.Role) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 1 + byte(role), 0, 0}), 16)
+}
+
+// legASN is the AS of the guard's end of a shared leg: from the range for
+// private use (RFC 6996), and not ours.
+func legASN(ours uint32) uint32 {
+	const last = 4294967294
+	if ours == last {
+		return last - 1
+	}
+	return last
+}
+
+// legOf is the leg of a neighbor. asn is the engine's.
+func legOf(n *Neighbor, asn uint32) Leg {
+	if n.Receive == policy.ReceiveControl {
+		return Leg{Name: n.Name, Loopback: n.Loopback, ASN: n.ASN, LocalASN: n.LocalASN, Role: n.role(), Families: n.Families}
+	}
+	families := addressing.Families()
+	l := Leg{
+		Name: n.role().String(), Loopback: LegNetwork(n.role()).Addr().Next(), Role: n.role(),
+		ASN: legASN(asn), LocalASN: asn, Families: families[:],
+	}
+	if l.Role == policy.NoRole { // our own network: no AS in between
+		l.Name, l.ASN = "inside", asn
+	}
+	return l
+}
+
+// leg is a running Leg. The guard plays the neighbor.
+type leg struct {
+	Leg
+	guard   *Guard
+	log     *slog.Logger
+	offers  offers
+	session wire.Session
+	synced  chan struct{} // closed when the engine has told its table once
+	once    sync.Once
+	waiting wire.FamilySet // End-of-RIBs the engine owes
+	news    []netip.Prefix // whose offer has changed, not told to the neighbors yet
+
+	mu      sync.Mutex
+	conn    net.Conn // established, else nil
+	members []*neighbor
+}
+
+func newLeg(g *Guard, l Leg) *leg {
+	out := &leg{Leg: l, guard: g, log: g.log.With("leg", l.Name), synced: make(chan struct{})}
+	if g.cfg.Off.Target {
+		out.offers.learned = map[netip.Prefix]wire.AttrSet{}
+	}
+	return out
+}
+
+// neighbors are those that share the leg.
+func (l *leg) neighbors() []*neighbor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.members
+}
+
+func (l *leg) connected() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn != nil
 }
 
 // errEngine says that the engine sent what cannot be read. It alarms: the
@@ -53,10 +125,12 @@ func (l *leg) run(ctx context.Context) {
 		if errors.Is(err, errEngine) {
 			// An engine that says the same nonsense in every table closes the
 			// session once, not for ever.
-			l.neighbor.alarm(err, l.waiting == 0)
+			for _, n := range l.neighbors() {
+				n.alarm(err, l.waiting == 0)
+			}
 		}
 		if text := err.Error(); text != last {
-			l.neighbor.log.Debug("engine leg", "error", err)
+			l.log.Debug("engine leg", "error", err)
 			last = text
 		}
 		sleep(ctx, legRetry)
@@ -74,8 +148,8 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // attempt is one session with the engine, from dialing to its end.
 func (l *leg) attempt(ctx context.Context) error {
-	cfg := l.neighbor.guard.cfg
-	d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: l.neighbor.Loopback.AsSlice()},
+	cfg := l.guard.cfg
+	d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: l.Loopback.AsSlice()},
 		ControlContext: func(_ context.Context, _, _ string, c syscall.RawConn) error {
 			return control(c, func(fd int) error { return setMD5(fd, cfg.Engine.Addr(), cfg.Key) })
 		}}
@@ -87,7 +161,8 @@ func (l *leg) attempt(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	defer conn.Close()
-	r := wire.NewReader(bufio.NewReaderSize(conn, 1<<14))
+	buffered := bufio.NewReaderSize(conn, 1<<16)
+	r := wire.NewReader(buffered)
 	if err := l.open(conn, r); err != nil {
 		return err
 	}
@@ -96,7 +171,7 @@ func (l *leg) attempt(ctx context.Context) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	go l.keepalive(conn, ended)
-	return l.read(conn, r)
+	return l.read(conn, buffered, r)
 }
 
 func (l *leg) set(conn net.Conn) {
@@ -107,18 +182,17 @@ func (l *leg) set(conn net.Conn) {
 
 // open exchanges OPENs and KEEPALIVEs.
 func (l *leg) open(conn net.Conn, r *wire.Reader) error {
-	n := &l.neighbor.Neighbor
 	var cs wire.Capabilities
 	g := wire.GracefulRestart{Time: 1} // makes the engine send End-of-RIB
 	l.waiting = 0
-	for _, f := range n.Families {
+	for _, f := range l.Families {
 		cs = append(cs, wire.MultiprotocolCapability(wire.FamilyOf(f)))
 		g.Families = append(g.Families, wire.RestartFamily{Family: wire.FamilyOf(f)})
 		l.waiting |= wire.NewFamilySet(wire.FamilyOf(f))
 	}
-	l.session = wire.Session{Internal: n.internal(), Families: l.waiting, LoopbackNextHop: true}
+	l.session = wire.Session{Internal: l.ASN == l.LocalASN, Families: l.waiting, LoopbackNextHop: true}
 	// Identifiers of the legs differ: the engine takes equal ones for one speaker.
-	open := wire.NewOpen(n.ASN, uint16(legHold/time.Second), n.Loopback, append(cs, g.Capability()))
+	open := wire.NewOpen(l.ASN, uint16(legHold/time.Second), l.Loopback, append(cs, g.Capability()))
 	raw, err := open.Append(nil)
 	if err != nil {
 		return err
@@ -171,33 +245,59 @@ func (l *leg) write(conn net.Conn, raw []byte) error {
 	return err
 }
 
+// In full flow the engine sends a message for every route. Being woken for each
+// would cost more than reading it, so then the reader sleeps instead.
+const (
+	flowGap   = 200 * time.Microsecond // a read that waits longer is no flow
+	flowReads = 8                      // reads in a row that make a flow
+	flowPause = time.Millisecond
+)
+
 // read takes what the engine offers until the session ends.
-func (l *leg) read(conn net.Conn, r *wire.Reader) error {
-	t := l.neighbor.table
-	t.mu.Lock()
-	t.newPass()
-	t.mu.Unlock()
+func (l *leg) read(conn net.Conn, buffered *bufio.Reader, r *wire.Reader) error {
+	l.offers.newPass()
+	defer l.tell()
+	flow := 0
 	for {
-		if err := conn.SetReadDeadline(time.Now().Add(legHold)); err != nil {
-			return err
+		waits := buffered.Buffered() == 0
+		var begun time.Time
+		if waits {
+			l.tell()
+			if flow > flowReads {
+				time.Sleep(flowPause)
+			}
+			begun = time.Now()
+			if err := conn.SetReadDeadline(begun.Add(legHold)); err != nil {
+				return err
+			}
 		}
 		m, err := r.ReadMessage()
-		var refuse *wire.Notification
-		switch {
-		case errors.As(err, &refuse):
-			return fmt.Errorf("%w: %w", errEngine, err)
-		case err != nil:
-			return err
-		case m.Type == wire.TypeNotification:
-			n, _ := wire.ParseNotification(m.Body)
-			return &n
-		case m.Type != wire.TypeUpdate:
-			continue
+		if waits {
+			if flow++; time.Since(begun) > flowGap {
+				flow = 0
+			}
 		}
-		if err := l.update(m.Body); err != nil {
+		if err := l.message(m, err); err != nil {
 			return err
 		}
 	}
+}
+
+// message takes one message of the engine, or the error in its place.
+func (l *leg) message(m wire.Message, err error) error {
+	var refuse *wire.Notification
+	switch {
+	case errors.As(err, &refuse):
+		return fmt.Errorf("%w: %w", errEngine, err)
+	case err != nil:
+		return err
+	case m.Type == wire.TypeNotification:
+		n, _ := wire.ParseNotification(m.Body)
+		return &n
+	case m.Type != wire.TypeUpdate:
+		return nil
+	}
+	return l.update(m.Body)
 }
 
 // update notes one UPDATE of the engine.
@@ -210,133 +310,85 @@ func (l *leg) update(body []byte) error {
 		l.endOfRIB(f)
 		return nil
 	}
-	verdict, learned, err := l.judge(&u)
+	offer, err := l.judge(&u)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errEngine, err)
 	}
-	t := l.neighbor.table
 	var blocked []netip.Prefix
-	t.mu.Lock()
+	l.offers.mu.Lock()
 	for p := range u.Withdrawals() {
-		t.offer(p, false, wire.AttrSet{})
+		if l.offers.drop(p) {
+			l.news = append(l.news, p)
+		}
 	}
 	for p := range u.Advertisements() {
-		if verdict.Verdict != policy.Allow {
+		var news bool
+		if offer.Verdict == policy.Allow {
+			news = l.offers.put(p, offer.origin, offer.learned)
+		} else {
+			news = l.offers.drop(p)
+		}
+		if news {
+			l.news = append(l.news, p)
+		}
+		if offer.Verdict != policy.Allow || offer.origin != 0 {
 			blocked = append(blocked, p)
 		}
-		t.offer(p, verdict.Verdict == policy.Allow, learned)
 	}
-	something, _, _ := t.pending()
-	t.mu.Unlock()
-	if something {
-		l.neighbor.wake()
-	}
+	l.offers.mu.Unlock()
 	if len(blocked) > 0 {
-		why := verdict.Why
-		if verdict.Leak != policy.NoLeakType {
-			why = verdict.Leak.String() + ": " + why
-		}
-		l.neighbor.count.leaks.Add(uint64(len(blocked)))
-		l.neighbor.emit(bgp.Event{Kind: bgp.LeakBlocked, Family: addressing.FamilyOf(blocked[0]), Prefixes: blocked, Why: why})
+		l.block(blocked, offer)
+	}
+	if len(l.news) >= bulk {
+		l.tell()
 	}
 	return nil
 }
 
-// judge asks the valley-free guard, the OTC egress procedure and the origin
-// check about the routes of an UPDATE. They come after the engine's policy, and
-// nothing there can switch them off.
-func (l *leg) judge(u *wire.Update) (policy.Passage, wire.AttrSet, error) {
-	allowed := policy.Passage{Verdict: policy.Allow}
-	f, some := familyOf(u)
-	if !some {
-		return allowed, wire.AttrSet{}, nil
+// block tells of routes that may not leave: to any neighbor of the leg, or to
+// those to which their origin AS has delegated nothing.
+func (l *leg) block(prefixes []netip.Prefix, o offer) {
+	why := o.Why
+	if o.Leak != policy.NoLeakType {
+		why = o.Leak.String() + ": " + why
 	}
-	attrs, err := u.Attributes(f)
-	if err != nil {
-		return policy.Passage{}, wire.AttrSet{}, err
+	for _, n := range l.neighbors() {
+		if o.Verdict == policy.Allow && n.delegated(o.origin) {
+			continue
+		}
+		n.count.leaks.Add(uint64(len(prefixes)))
+		n.emit(bgp.Event{Kind: bgp.LeakBlocked, Family: addressing.FamilyOf(prefixes[0]), Prefixes: prefixes, Why: why})
 	}
-	off := l.neighbor.guard.cfg.Off
-	if !off.ValleyFree {
-		if p := l.neighbor.passage(&attrs); p.Verdict != policy.Allow {
-			return p, wire.AttrSet{}, nil
+}
+
+// tell makes the neighbors decide about what is new.
+func (l *leg) tell() {
+	if len(l.news) == 0 {
+		return
+	}
+	for _, n := range l.neighbors() {
+		n.table.mu.Lock()
+		for _, p := range l.news {
+			n.table.mark(p)
+		}
+		something, _, _ := n.table.pending()
+		n.table.mu.Unlock()
+		if something {
+			n.wake()
 		}
 	}
-	if !off.Target {
-		return allowed, wire.AttrSet{}, nil
+	if l.news = l.news[:0]; cap(l.news) > bulk {
+		l.news = nil
 	}
-	// Only in tests: what the engine offers goes out as it is.
-	attrs.LargeCommunities = policy.StripRoles(l.neighbor.guard.cfg.ASN, attrs.LargeCommunities)
-	set, err := attrs.Intern()
-	return allowed, set, err
 }
 
-func familyOf(u *wire.Update) (wire.Family, bool) {
-	for p := range u.Advertisements() {
-		return wire.FamilyOf(addressing.FamilyOf(p)), true
-	}
-	return wire.Family{}, false
-}
-
-// passage is the second layer: may a route with these attributes, as the engine
-// offers it, go to the neighbor?
-func (n *neighbor) passage(attrs *wire.Attributes) policy.Passage {
-	from := policy.SourceByMark(n.guard.cfg.ASN, attrs.LargeCommunities)
-	if !n.external() {
-		// Our own router takes our own routes and nothing else.
-		if from == policy.FromSelf || from == policy.FromInternal {
-			return n.origin(attrs)
-		}
-		return policy.Passage{Why: "a route from " + from.String() + " is not injected into our own network"}
-	}
-	if p := policy.Allowed(from, n.Role); p.Verdict != policy.Allow {
-		return p
-	}
-	// RFC 9234 section 5, egress 2: a route with OTC goes down only.
-	if d := policy.OTCEgress(n.Role, n.LocalASN, attrs.OTC); d.Verdict != policy.Allow {
-		return policy.Passage{Why: d.Why}
-	}
-	return n.origin(attrs)
-}
-
-// origin lets out what originates in our AS or in one that the Target names,
-// and nothing that has passed through another.
-func (n *neighbor) origin(attrs *wire.Attributes) policy.Passage {
-	var path []uint32
-	for _, s := range attrs.ASPath {
-		if s.Type != wire.ASSequence {
-			return policy.Passage{Why: "AS path " + attrs.ASPath.String() + ": only sequences are ours"}
-		}
-		path = append(path, s.ASNs...)
-	}
-	if err := checkOrigin(&n.Neighbor, path); err != nil {
-		return policy.Passage{Leak: policy.ReoriginationLeak, Why: "AS path " + attrs.ASPath.String() + " is not one of ours"}
-	}
-	if len(path) == 0 {
-		return policy.Passage{Verdict: policy.Allow}
-	}
-	if origin := path[len(path)-1]; origin != n.LocalASN && !n.delegated(origin) {
-		return policy.Passage{Leak: policy.ReoriginationLeak, Why: fmt.Sprintf("origin AS %d is neither ours nor delegated to us", origin)}
-	}
-	return policy.Passage{Verdict: policy.Allow}
-}
-
-// delegated reports whether the Target has a route of that origin.
-func (n *neighbor) delegated(origin uint32) bool {
-	n.table.mu.Lock()
-	defer n.table.mu.Unlock()
-	if n.table.target == nil {
-		return false
-	}
-	_, known := n.table.target.origins[origin]
-	return known
-}
-
+// endOfRIB says that the engine has told its whole table of a family.
 func (l *leg) endOfRIB(f wire.Family) {
-	t := l.neighbor.table
-	t.mu.Lock()
-	t.endPass(f.Unicast())
-	t.mu.Unlock()
-	l.neighbor.wake()
+	l.news = append(l.news, l.offers.endPass(f.Unicast())...)
+	l.tell()
+	for _, n := range l.neighbors() {
+		n.wake()
+	}
 	if l.waiting &^= wire.NewFamilySet(f); l.waiting == 0 {
 		l.once.Do(func() { close(l.synced) })
 	}

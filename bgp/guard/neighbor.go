@@ -63,15 +63,13 @@ type connection struct {
 
 func newNeighbor(g *Guard, n Neighbor) *neighbor {
 	out := &neighbor{
-		Neighbor: n, guard: g, log: g.log.With("neighbor", n.Name), table: newTable(),
+		Neighbor: n, guard: g, log: g.log.With("neighbor", n.Name), leg: g.legOf(&n),
 		poked: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		connections: map[*connection]struct{}{},
 		status:      status{state: bgp.Idle, since: time.Now()},
 	}
-	if g.cfg.Off.Target {
-		out.table.learned = map[netip.Prefix]wire.AttrSet{}
-	}
-	out.leg = &leg{neighbor: out, synced: make(chan struct{})}
+	out.table = newTable(&out.leg.offers)
+	out.leg.members = append(out.leg.members, out)
 	return out
 }
 

@@ -293,7 +293,7 @@ func (n *neighbor) gather(ctx context.Context) bool {
 func (n *neighbor) flush(c *connection, t terms, buf []byte) ([]byte, bool, error) {
 	n.table.mu.Lock()
 	buf, s, err := n.table.fill(buf, t.encoding)
-	if err == nil && n.table.learned == nil {
+	if err == nil && !n.table.learning() {
 		err = n.table.envelope()
 	}
 	n.table.mu.Unlock()

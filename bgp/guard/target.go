@@ -72,7 +72,7 @@ func compile(n *Neighbor, order bgp.Order, routes []snapshots.TargetRoute) (*tar
 // attributesOf gives a route the attributes that the Target says, and OTC by
 // the egress procedure.
 func attributesOf(n *Neighbor, a *snapshots.Attributes) (wire.AttrSet, error) {
-	if err := checkOrigin(n, a.ASPath); err != nil {
+	if err := checkOrigin(n.LocalASN, a.ASPath); err != nil {
 		return wire.AttrSet{}, err
 	}
 	w := wire.Attributes{
@@ -110,13 +110,13 @@ func attributesOf(n *Neighbor, a *snapshots.Attributes) (wire.AttrSet, error) {
 // checkOrigin keeps a Target to routes of ours: our AS, as often as wanted, then
 // at most the AS of the prefix (DESIGN section 8). Anything longer was learned
 // from somebody.
-func checkOrigin(n *Neighbor, path []uint32) error {
+func checkOrigin(ours uint32, path []uint32) error {
 	i := 0
-	for i < len(path) && path[i] == n.LocalASN {
+	for i < len(path) && path[i] == ours {
 		i++
 	}
 	if len(path)-i > 1 {
-		return fmt.Errorf("AS path %v is not one of ours: more than one AS behind AS %d: %w", path, n.LocalASN, bgp.ErrRoute)
+		return fmt.Errorf("AS path %v is not one of ours: more than one AS behind AS %d: %w", path, ours, bgp.ErrRoute)
 	}
 	return nil
 }
@@ -137,38 +137,89 @@ func (t *target) set(p netip.Prefix) wire.AttrSet {
 	return wire.AttrSet{}
 }
 
-// changed calls f for every prefix in which two targets differ, in one pass.
-func changed(before, after *target, f func(netip.Prefix)) {
+// delegated reports whether the target has a route of that origin AS.
+func (t *target) delegated(origin uint32) bool {
+	if t == nil {
+		return false
+	}
+	_, known := t.origins[origin]
+	return known
+}
+
+// walk calls f for every prefix of two targets with its place in each, -1 where
+// it is in one alone, in one pass.
+func walk(before, after *target, f func(i, j int)) {
 	var b, a []snapshots.TargetRoute
-	var bs, as []wire.AttrSet
 	if before != nil {
-		b, bs = before.routes, before.sets
+		b = before.routes
 	}
 	if after != nil {
-		a, as = after.routes, after.sets
+		a = after.routes
 	}
-	for i, j := 0, 0; i < len(b) || j < len(a); {
-		order := 0
-		switch {
-		case i == len(b):
-			order = 1
-		case j == len(a):
-			order = -1
-		default:
-			order = b[i].Prefix.Compare(a[j].Prefix)
-		}
-		switch {
-		case order < 0:
-			f(b[i].Prefix)
-			i++
-		case order > 0:
-			f(a[j].Prefix)
-			j++
-		default:
-			if bs[i] != as[j] {
-				f(a[j].Prefix)
-			}
+	i, j := 0, 0
+	for i < len(b) && j < len(a) {
+		if b[i].Prefix == a[j].Prefix {
+			f(i, j)
 			i, j = i+1, j+1
+			continue
+		}
+		if b[i].Prefix.Compare(a[j].Prefix) < 0 {
+			f(i, -1)
+			i++
+		} else {
+			f(-1, j)
+			j++
 		}
 	}
+	for ; i < len(b); i++ {
+		f(i, -1)
+	}
+	for ; j < len(a); j++ {
+		f(-1, j)
+	}
+}
+
+// changed calls f for every prefix in which two targets differ.
+func changed(before, after *target, f func(netip.Prefix)) {
+	if before == after {
+		return
+	}
+	walk(before, after, func(i, j int) {
+		switch {
+		case j < 0:
+			f(before.routes[i].Prefix)
+		case i < 0 || before.sets[i] != after.sets[j]:
+			f(after.routes[j].Prefix)
+		}
+	})
+}
+
+// compiler makes the targets of one Apply. Neighbors that are to hold the same
+// routes in the same way share one target.
+type compiler map[compiled]*target
+
+// compiled is what a target depends on, apart from its order.
+type compiled struct {
+	first              *snapshots.TargetRoute
+	routes             int
+	external, internal bool
+	role               policy.Role
+	localASN           uint32
+	linkLocal          netip.Addr
+}
+
+func (c compiler) target(n *Neighbor, order bgp.Order, routes []snapshots.TargetRoute) (*target, error) {
+	if len(routes) == 0 {
+		return compile(n, order, nil)
+	}
+	key := compiled{&routes[0], len(routes), n.external(), n.internal(), n.role(), n.LocalASN, n.LinkLocal}
+	if t, found := c[key]; found {
+		return t, nil
+	}
+	t, err := compile(n, order, routes)
+	if err != nil {
+		return nil, err
+	}
+	c[key] = t
+	return t, nil
 }

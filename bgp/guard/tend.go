@@ -34,28 +34,67 @@ func (g *Guard) tend() {
 func (g *Guard) repair() {
 	g.applying.Lock() // between two Applies, so that nothing is half done
 	defer g.applying.Unlock()
+	drift := map[string]bgp.Drift{}
 	var missing []netip.Prefix
 	for _, n := range g.neighbors {
-		d := g.compare(n)
-		g.mu.Lock()
-		before := g.drift[n.Name]
-		g.drift[n.Name] = d
-		g.mu.Unlock()
+		d := n.compare()
+		drift[n.Name] = d
 		missing = append(missing, d.Missing...)
-		if len(d.Foreign) > 0 && !slices.Equal(before.Foreign, d.Foreign) {
-			n.log.Warn("the routing engine holds routes that no Target names; they stay inside",
-				"routes", len(d.Foreign), "first", d.Foreign[0].String())
-		}
-	}
-	if len(missing) == 0 {
-		return
 	}
 	slices.SortFunc(missing, netip.Prefix.Compare)
 	missing = slices.Compact(missing)
+	for _, l := range g.legs {
+		g.foreign(l, len(missing), drift)
+	}
+	g.mu.Lock()
+	g.drift = drift
+	g.mu.Unlock()
+	if len(missing) == 0 {
+		return
+	}
 	g.log.Warn("routes are missing in the routing engine; putting them back", "routes", len(missing), "first", missing[0].String())
 	if err := g.cfg.RIB.Restore(g.ctx, missing); err != nil {
 		g.log.Error("drift: put back", "error", err)
 	}
+}
+
+// foreign notes at every neighbor of a leg what the engine offers there and no
+// Target names. What another neighbor's Target names is not foreign: the engine
+// offers the union to everybody. A table of the right size is not searched.
+func (g *Guard) foreign(l *leg, missing int, drift map[string]bgp.Drift) {
+	if !l.connected() {
+		return
+	}
+	var foreign []netip.Prefix
+	l.offers.mu.RLock()
+	if l.offers.count[0]+l.offers.count[1] > g.size()-missing {
+		for p := range l.offers.all {
+			if !g.named(p) {
+				foreign = append(foreign, p)
+			}
+		}
+	}
+	l.offers.mu.RUnlock()
+	if len(foreign) == 0 {
+		return
+	}
+	slices.SortFunc(foreign, netip.Prefix.Compare)
+	for i, n := range l.neighbors() {
+		if i == 0 && !slices.Equal(g.Drift(n.Name).Foreign, foreign) {
+			l.log.Warn("the routing engine holds routes that no Target names; they stay inside",
+				"routes", len(foreign), "first", foreign[0].String())
+		}
+		d := drift[n.Name]
+		d.Foreign = foreign
+		drift[n.Name] = d
+	}
+}
+
+// size is how many prefixes the engine has to hold.
+func (g *Guard) size() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.union
 }
 
 // Drift is what the last look, at most 10 s ago, found at a neighbor: missing
@@ -80,48 +119,30 @@ func (g *Guard) Missing(name string) []netip.Prefix {
 
 // compare looks at one neighbor, and makes its session try again what is not on
 // the wire as it should be.
-func (g *Guard) compare(n *neighbor) bgp.Drift {
-	n.leg.mu.Lock()
-	connected := n.leg.conn != nil
-	n.leg.mu.Unlock()
-	if !connected {
+func (n *neighbor) compare() bgp.Drift {
+	if !n.leg.connected() {
 		return bgp.Drift{} // nothing to compare with; the wire stays as it is
 	}
-	t := n.table
-	t.mu.Lock()
-	d := bgp.Drift{Missing: t.retry()}
-	var foreign []netip.Prefix
-	want := 0
-	if t.target != nil {
-		want = len(t.target.routes)
-	}
-	if t.offered[0]+t.offered[1] > want-len(d.Missing) {
-		for p, e := range t.entries {
-			if _, named := t.target.find(p); e.offer != 0 && !named {
-				foreign = append(foreign, p)
-			}
-		}
-	}
-	t.mu.Unlock()
+	n.table.mu.Lock()
+	d := bgp.Drift{Missing: n.table.retry()}
+	n.table.mu.Unlock()
 	n.wake()
-	// What another neighbor's Target names is not foreign: the engine offers the
-	// union to everybody.
-	g.mu.Lock()
-	for _, p := range foreign {
-		if !g.named(p) {
-			d.Foreign = append(d.Foreign, p)
-		}
-	}
-	g.mu.Unlock()
-	slices.SortFunc(d.Foreign, netip.Prefix.Compare)
 	return d
 }
 
+// named reports whether any neighbor's Target has p. Apply is not running.
 func (g *Guard) named(p netip.Prefix) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var last *target
 	for _, t := range g.targets {
+		if t == last {
+			continue
+		}
 		if _, found := t.find(p); found {
 			return true
 		}
+		last = t
 	}
 	return false
 }

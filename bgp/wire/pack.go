@@ -84,7 +84,7 @@ func appendReach4(dst []byte, list string, prefixes []netip.Prefix) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(list)))
 	dst = append(dst, list...)
 	for _, p := range prefixes {
-		dst = appendPrefix(dst, p)
+		dst = AppendPrefix(dst, p)
 	}
 	return endMessage(dst, start)
 }
@@ -100,7 +100,7 @@ func appendReach6(dst []byte, nextHop, list string, prefixes []netip.Prefix, oct
 	dst = append(dst, 0, 2, 1, byte(len(nextHop)))
 	dst = append(append(dst, nextHop...), 0)
 	for _, p := range prefixes {
-		dst = appendPrefix(dst, p)
+		dst = AppendPrefix(dst, p)
 	}
 	dst = append(dst, list...)
 	binary.BigEndian.PutUint16(dst[attributes-2:], uint16(len(dst)-attributes))
@@ -143,7 +143,7 @@ func appendUnreach(dst []byte, prefixes []netip.Prefix, octets int, v6 bool) []b
 		dst = binary.BigEndian.AppendUint16(dst, uint16(octets))
 	}
 	for _, p := range prefixes {
-		dst = appendPrefix(dst, p)
+		dst = AppendPrefix(dst, p)
 	}
 	if v6 {
 		binary.BigEndian.PutUint16(dst[attributes-2:], uint16(len(dst)-attributes))

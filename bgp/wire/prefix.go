@@ -55,8 +55,8 @@ func (p *prefixRun) next() (netip.Prefix, bool) {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), bits), true
 }
 
-// appendPrefix appends the encoding of a valid prefix, host bits cleared.
-func appendPrefix(dst []byte, p netip.Prefix) []byte {
+// AppendPrefix appends the encoding of a valid prefix (RFC 4271 section 4.3), host bits cleared.
+func AppendPrefix(dst []byte, p netip.Prefix) []byte {
 	bits := p.Bits()
 	n := (bits + 7) / 8
 	dst = append(dst, byte(bits))
@@ -73,5 +73,5 @@ func appendPrefix(dst []byte, p netip.Prefix) []byte {
 	return dst
 }
 
-// prefixLen is the number of octets appendPrefix appends.
+// prefixLen is the number of octets AppendPrefix appends.
 func prefixLen(p netip.Prefix) int { return 1 + (p.Bits()+7)/8 }

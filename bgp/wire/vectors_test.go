@@ -85,7 +85,7 @@ func TestVectorsOpenBGPDMalformedAttributes(t *testing.T) {
 				list = appendUint32(list, transitive, AttrLocalPref, 100)
 			}
 			list = appendAttribute(list, flags, AttributeType(c.Type), unhex(t, c.ValueHex))
-			nlri := appendPrefix(nil, netip.MustParsePrefix(c.Prefix))
+			nlri := AppendPrefix(nil, netip.MustParsePrefix(c.Prefix))
 
 			u := s.Classify(updateBody(nil, list, nlri))
 			if u.Action.String() != c.Expected || u.Attribute != AttributeType(c.Type) {
