@@ -282,7 +282,9 @@ func (r *rib) breathe(ctx context.Context, i int) error {
 }
 
 // Restore implements guard.RIB.
-func (r *rib) Restore(ctx context.Context, prefixes []netip.Prefix) error { return r.add(ctx, prefixes) }
+func (r *rib) Restore(ctx context.Context, prefixes []netip.Prefix) error {
+	return r.add(ctx, prefixes)
+}
 
 // Close implements guard.RIB. No neighbor is connected to GoBGP: stopping it
 // tells nobody.

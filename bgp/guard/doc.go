@@ -3,11 +3,11 @@
 //
 // It takes a snapshots.Target and an engine (a RIB, in practice GoBGP), owns
 // each neighbor's TCP connection and its whole BGP session, and gives events
-// and the Adj-RIB-Out as it left. The engine has one session of its own with
-// the guard for every neighbor, on a loopback address, which stays up while the
-// neighbor's session comes and goes: no octet of a neighbor reaches the engine
-// but in a message that was rebuilt from vetted parts, and an engine that
-// stalls or is lost leaves the neighbors as they are (fail static).
+// and the Adj-RIB-Out as it left. The engine has sessions of its own
+// with the guard, on loopback addresses, one for each role that we have (a Leg).
+// They stay up while the neighbors' sessions come and go: no octet of a neighbor
+// reaches the engine but in a message that was rebuilt from vetted parts, and an
+// engine that stalls or is lost leaves the neighbors as they are (fail static).
 //
 // What goes out is decided by level, not by edge: a prefix is on the wire with
 // the Target's attributes once the Target names it and the engine offers it; it

@@ -250,7 +250,7 @@ func (l *leg) write(conn net.Conn, raw []byte) error {
 const (
 	flowGap   = 200 * time.Microsecond // a read that waits longer is no flow
 	flowReads = 8                      // reads in a row that make a flow
-	flowPause = time.Millisecond
+	flowPause = 300 * time.Microsecond
 )
 
 // read takes what the engine offers until the session ends.
