@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/policy/device/frr"
 	"github.com/holdfast-bgp/holdfast/policy/device/gobgp"
 	"github.com/holdfast-bgp/holdfast/policy/device/junos"
+	"github.com/holdfast-bgp/holdfast/policy/device/openbgpd"
 )
 
 // frontEnd is one language.
@@ -27,12 +28,14 @@ var frontEnds = map[device.Dialect]frontEnd{
 	device.EOS:   {frr.ParseEOS, frr.RecogniseEOS},
 	device.NXOS:  {frr.ParseNXOS, frr.RecogniseNXOS},
 	device.Junos: {junos.Parse, junos.Recognise},
+
+	device.OpenBGPD: {openbgpd.Parse, openbgpd.Recognise},
 }
 
-var order = []device.Dialect{device.Junos, device.FRR, device.NXOS, device.EOS, device.IOS, device.GoBGP}
+var order = []device.Dialect{device.OpenBGPD, device.Junos, device.FRR, device.NXOS, device.EOS, device.IOS, device.GoBGP}
 
 // names are other words for dialects, as test cases and users write them.
-var names = map[string]device.Dialect{"junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS, "nx-os": device.NXOS}
+var names = map[string]device.Dialect{"bgpd": device.OpenBGPD, "junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS, "nx-os": device.NXOS}
 
 // ByName returns the dialect for a name; ok is false when it has no front end.
 func ByName(name string) (d device.Dialect, ok bool) {

@@ -18,7 +18,7 @@ func (v *neighborView) pipelines(s *device.Session) {
 	s.Export = device.Pipeline{At: s.At, Steps: []device.Step{v.before(s)}}
 	s.Import = device.Pipeline{At: s.At, Steps: []device.Step{v.received(s)}}
 	if s.Facts.LocalRole != device.UnknownRole && s.Kind == device.External {
-		s.Import.Steps = append(s.Import.Steps, otcIngress(s))
+		s.Import.Steps = append(s.Import.Steps, device.OTCIngress(s))
 	}
 	exp, imp := v.policySteps(s, "out"), v.policySteps(s, "in")
 	s.Facts.NoExportPolicy, s.Facts.NoImportPolicy = exp[0].Kind == device.DefaultStep, imp[0].Kind == device.DefaultStep
@@ -28,7 +28,7 @@ func (v *neighborView) pipelines(s *device.Session) {
 		s.Import.Steps = append(s.Import.Steps, marked())
 	}
 	if s.Facts.LocalRole != device.UnknownRole && s.Kind == device.External {
-		s.Export.Steps = append(s.Export.Steps, otcEgress(s))
+		s.Export.Steps = append(s.Export.Steps, device.OTCEgress(s))
 	}
 	s.Export.Steps = append(s.Export.Steps, v.after(s))
 	v.originate(s)
@@ -278,46 +278,6 @@ func marked() device.Step {
 	return device.ProtocolBehaviour("frr after import",
 		change("blackhole", has("blackhole"), &device.SetCommunities{Op: device.AddCommunities, Values: []device.Community{device.NoExport}}),
 		change("graceful-shutdown", has("graceful-shutdown"), &device.SetScalar{Field: device.LocalPref, Value: 0}))
-}
-
-// otcIngress is RFC 9234 section 5, ingress.
-func otcIngress(s *device.Session) device.Step {
-	present := &device.Present{Field: device.OTC}
-	reject := func(name string, x device.Expr) *device.Term {
-		return &device.Term{Name: name, Match: x, Then: device.Disposition{Flow: device.RejectRoute}}
-	}
-	mark := change("OTC", device.Negate(present), &device.SetScalar{Field: device.OTC, Op: device.AssignIfAbsent, From: true})
-	var terms []*device.Term
-	switch s.Facts.LocalRole {
-	case device.Customer, device.RSClient:
-		terms = append(terms, reject("OTC from a customer", present))
-	case device.Peer:
-		terms = append(terms, reject("OTC of another AS", &device.And{Xs: []device.Expr{present, &device.Compare{Field: device.OTC, Op: device.NE, Value: s.PeerAS}}}), mark)
-	default:
-		terms = append(terms, mark)
-	}
-	return roleStep("RFC 9234 ingress", terms)
-}
-
-// otcEgress is RFC 9234 section 5, egress.
-func otcEgress(s *device.Session) device.Step {
-	present := &device.Present{Field: device.OTC}
-	var terms []*device.Term
-	switch s.Facts.LocalRole {
-	case device.Provider, device.Peer, device.RouteServer:
-		terms = append(terms, &device.Term{Name: "OTC to a provider, peer or route server", Match: present, Then: device.Disposition{Flow: device.RejectRoute}})
-	}
-	switch s.Facts.LocalRole {
-	case device.Customer, device.Peer, device.RSClient:
-		terms = append(terms, change("OTC", device.Negate(present), &device.SetScalar{Field: device.OTC, Op: device.AssignIfAbsent, Own: true}))
-	}
-	return roleStep("RFC 9234 egress", terms)
-}
-
-func roleStep(name string, terms []*device.Term) device.Step {
-	step := device.ProtocolBehaviour(name, terms...)
-	step.Kind = device.RoleStep
-	return step
 }
 
 // originate: default-originate sends the default route past every filter
