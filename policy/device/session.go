@@ -63,6 +63,7 @@ type Origination struct {
 	At
 	Prefix netip.Prefix
 	Chain  *Chain // condition, nil for none
+	Sent   *Route // what is sent, when filters change it; nil for the bare prefix
 }
 
 // Facts are settings of a session that rules ask about. Zero values mean "not

@@ -215,6 +215,9 @@ func originated(s *device.Session, o *device.Origination, r device.Route) concre
 	if s.Kind != device.InternalSession {
 		own.ASPath = []uint32{s.LocalAS}
 	}
+	if o.Sent != nil {
+		own = *o.Sent
+	}
 	return concrete.Result{Verdict: device.Accept, Route: own, Trace: []concrete.Event{{Pos: o.Pos, Step: "originate", What: "sent past every filter -> accept"}}}
 }
 

@@ -25,7 +25,7 @@ func (v *view) names(q peer) device.Truth {
 	case peerAddress:
 		return device.Is(!v.n.template && v.n.net.Addr() == q.addr || v.n.template && v.n.net.Addr() == q.addr)
 	case peerGroup:
-		return device.Is(v.s.Group == q.name)
+		return device.Is(v.n.block != 0 && v.n.block == q.block)
 	case peerAS:
 		if v.s.PeerAS == 0 {
 			return device.Maybe
@@ -172,17 +172,25 @@ func (v *view) ovs(t *test) device.Expr {
 	switch {
 	case !ok:
 		return unknown(t.pos, "ovs "+t.text, "no such state")
+	case !v.p.rtr && !v.p.cfg.Incomplete && len(v.p.roas.roas) == 0:
+		return &device.Const{At: at, Value: state == device.RPKINotFound, Why: "there is no roa-set: nothing is found"}
 	case v.p.rtr || v.p.cfg.Incomplete || len(v.p.roas.roas) > maxROAs:
 		return &device.RPKIMatch{At: at, States: []device.RPKI{state}}
 	}
 	valid, covered := v.valid(&v.p.roas, t.pos), v.covered(&v.p.roas, t.pos)
+	// What the router announces itself may be looked up before the set is there:
+	// bgpd 7.7 does it one way or the other.
+	looked := &device.Or{At: at, Xs: []device.Expr{
+		&device.ProtocolMatch{At: at, Protocols: device.BGP},
+		unknown(t.pos, "ovs "+t.text, "whether bgpd validates what it announces itself depends on the order of its start"),
+	}}
 	switch state {
 	case device.RPKIValid:
-		return valid
+		return &device.And{At: at, Xs: []device.Expr{valid, looked}}
 	case device.RPKIInvalid:
-		return &device.And{At: at, Xs: []device.Expr{covered, device.Negate(valid)}}
+		return &device.And{At: at, Xs: []device.Expr{covered, device.Negate(valid), looked}}
 	}
-	return device.Negate(covered)
+	return device.Negate(&device.And{At: at, Xs: []device.Expr{covered, looked}})
 }
 
 // covered: some entry holds the prefix, whatever its length.

@@ -14,6 +14,7 @@ type neighbor struct {
 	net         netip.Prefix // one address, or those a template accepts
 	template    bool
 	group       string
+	block       int // the group's block: a name may be used again
 	descr       string
 	remoteAS    uint32
 	localAS     uint32
@@ -47,6 +48,8 @@ func (p *parser) group(first token) {
 		g.group += p.take().text
 	}
 	p.file(first.pos, "group "+g.group, device.Modelled, true, "")
+	p.blocks++
+	g.block = p.blocks
 	if g.group == "" || !p.accept("{") {
 		p.unread(first.pos, "group", true)
 		return
@@ -73,7 +76,9 @@ func (p *parser) neighbor(first token, group *neighbor) {
 		*n = *group
 		n.pos, n.families = first.pos, maps.Clone(group.families)
 		n.transparent = n.transparent || p.transparent
-		p.groups[n.group] = true
+		if p.groups[n.group] == 0 {
+			p.groups[n.group] = n.block
+		}
 	}
 	a, ok := address(p.tok)
 	switch {
@@ -302,7 +307,7 @@ func (p *parser) defaults(g, of *neighbor, first token, sets []setting) {
 		r := &rule{pos: first.pos, end: first.pos, action: matchOnly, out: outbound, sets: list, text: "set of neighbor " + g.net.Addr().String()}
 		if of == nil {
 			r.text = "set of group " + g.group
-			r.peers = []peer{{kind: peerGroup, name: g.group}}
+			r.peers = []peer{{kind: peerGroup, name: g.group, block: g.block}}
 			p.groupSets = append(p.groupSets, r)
 			continue
 		}

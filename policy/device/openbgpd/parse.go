@@ -21,7 +21,7 @@ func Parse(in device.Input) *device.Config {
 		},
 		in:         in,
 		prefixSets: map[string]*prefixSet{}, asSets: map[string]*asSet{}, originSets: map[string]*roaSet{},
-		groups: map[string]bool{}, opened: map[string]bool{in.Path: true},
+		groups: map[string]int{}, opened: map[string]bool{in.Path: true},
 	}
 	p.lex = &lexer{macros: map[string]string{}, missing: p.undefinedMacro}
 	p.lex.push(&source{file: in.Path, data: string(in.Data), line: 1})
@@ -47,7 +47,8 @@ type parser struct {
 	rtr         bool // validation data comes from elsewhere too
 	ribs        bool // more than one RIB is defined
 	neighbors   []*neighbor
-	groups      map[string]bool
+	groups      map[string]int // the first block of the name that has a neighbor
+	blocks      int
 	groupSets   []*rule // what groups set, before what neighbors set
 	peerSets    []*rule
 	rules       []*rule

@@ -89,11 +89,14 @@ func originate(s *device.Session, filters *device.Pipeline) {
 			continue
 		}
 		o := device.Origination{At: s.At, Prefix: net}
-		switch concrete.Pipeline(s, filters, device.Route{Prefix: net, Source: device.Source{Protocol: device.Local}}).Verdict {
+		res := concrete.Pipeline(s, filters, device.Route{Prefix: net, Source: device.Source{Protocol: device.Local}, RPKI: device.RPKINotFound})
+		switch res.Verdict {
 		case device.Reject:
 			continue
 		case device.Undecided:
 			o.Chain = &device.Chain{At: s.At, Why: "the rules may allow the default route"}
+		case device.Accept:
+			o.Sent = &res.Route
 		}
 		s.Originate = append(s.Originate, o)
 	}

@@ -50,6 +50,8 @@ type peer struct {
 	addr netip.Addr
 	name string
 	asn  uint32
+
+	block int // of a group: a rule names one block, whatever its name
 }
 
 // asPart is the part of the AS path a test looks at.
@@ -148,8 +150,8 @@ func (p *parser) peer(r *rule) bool {
 		one.kind, one.asn = peerAS, n
 	case t.is("group"):
 		name := p.take()
-		one.kind, one.name = peerGroup, name.text
-		if !p.groups[name.text] {
+		one.kind, one.name, one.block = peerGroup, name.text, p.groups[name.text]
+		if one.block == 0 {
 			p.refused(name.pos, "RL301", fmt.Sprintf("there is no neighbor in a group %q", name.text), "define the group before the rules")
 		}
 	default:
