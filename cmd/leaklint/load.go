@@ -192,7 +192,7 @@ func (l *loader) include(from, name string) ([]byte, error) {
 // otherSystem names systems whose files must never pass unnoticed.
 func otherSystem(data []byte) string {
 	for _, s := range []struct{ name, mark string }{
-		{"BIRD", "protocol bgp"}, {"OpenBGPD", "neighbor $"}, {"OpenBGPD", "\nallow to "}, {"OpenBGPD", "\ndeny from "}, {"IOS XR", "route-policy "},
+		{"BIRD", "protocol bgp"}, {"IOS XR", "route-policy "},
 		{"SR OS", "configure {\n    router"}, {"SR OS", "policy-options\n"}, {"SR OS", "action-type accept"}, {"RouterOS", "/routing filter"}, {"RouterOS", "/routing bgp"},
 		{"VyOS", "protocols bgp"}, {"a template (render it first)", "{% "},
 	} {

@@ -101,7 +101,7 @@ func (v *visitor) terms(ts []*device.Term) {
 			continue
 		}
 		// What a rejecting term asks for is what it keeps back.
-		v.expr(t.Match, t.Then.Flow != device.RejectRoute || len(t.Body) > 0)
+		v.expr(t.Match, t.Then.Flow != device.RejectRoute && t.Then.Default != device.Reject || len(t.Body) > 0)
 		for _, a := range t.Actions {
 			if c, ok := a.(*device.Call); ok {
 				v.chain(&c.Chain)
