@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/policy/device/junos/change"
 	"github.com/holdfast-bgp/holdfast/policy/device/lint"
 	"github.com/holdfast-bgp/holdfast/policy/report"
+	"github.com/holdfast-bgp/holdfast/policy/rpki"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
@@ -27,6 +28,7 @@ func judgeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "lowest `SEVERITY` that fails: error, warning or info"},
 		&cli.StringFlag{Name: "unknown", Usage: "report or fail (exit 4) when something cannot be decided"},
 		&cli.StringFlag{Name: "baseline", Usage: "`FILE` of findings that are known"},
+		&cli.StringFlag{Name: "rpki", Usage: "`FILE` of ASPAs (rpki-client or Routinator JSON) to compare providers with"},
 	}
 }
 
@@ -58,6 +60,17 @@ func newJudge(c *cli.Context, t tree) (*judge, error) {
 	}
 	if j.unknown == "" && j.declared.UnknownFails() {
 		j.unknown = "fail"
+	}
+	if name := c.String("rpki"); name != "" {
+		payload, _, err := rpkiFiles(name, "")
+		if err != nil {
+			return nil, err
+		}
+		aspas, err := rpki.NewASPAs(payload.ASPAs)
+		if err != nil {
+			return nil, unreadable(fmt.Errorf("%s: %w", name, err))
+		}
+		j.declared.Against(aspas)
 	}
 	if name := c.String("baseline"); name != "" {
 		data, err := os.ReadFile(name)

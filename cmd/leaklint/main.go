@@ -36,7 +36,7 @@ func app() *cli.App {
 		UsageText: "leaklint COMMAND [flags] [PATH...]",
 		Version:   version.String(),
 		Commands: []*cli.Command{
-			checkCommand(), diffCommand(), pathsCommand(), evalCommand(), explainCommand(), rulesCommand(), baselineCommand(),
+			checkCommand(), diffCommand(), pathsCommand(), rpkiCommand(), evalCommand(), explainCommand(), rulesCommand(), baselineCommand(),
 		},
 	})
 }

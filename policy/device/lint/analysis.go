@@ -60,6 +60,7 @@ func (d *Declaration) Check(cfgs ...*device.Config) *Result {
 		res.Sessions += len(cfg.Sessions)
 	}
 	res.Findings = append(res.Findings, d.acrossFiles(cfgs)...)
+	res.Findings = append(res.Findings, d.againstASPA(cfgs)...)
 	sortFindings(res.Findings)
 	return res
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/holdfast-bgp/holdfast/policy/device"
+	"github.com/holdfast-bgp/holdfast/policy/rpki"
 )
 
 // IBGPTrust says what an iBGP-learned route is taken for.
@@ -40,6 +41,7 @@ type Declaration struct {
 	Include          []string          `yaml:"include"`
 	Exclude          []string          `yaml:"exclude"`
 
+	aspas *rpki.ASPAs // ours among them are compared with the sessions
 	own   []netip.Prefix
 	tags  tagSet
 	judge device.Role // what an unknown neighbor is judged as
