@@ -35,6 +35,10 @@ type Options struct {
 	Second      string // directory of the second copy; empty is "b" inside the store
 	Limits      Limits // zero means DefaultLimits
 	ReadOnly    bool   // no lock, no writing, no healing
+	// Follow pins the keys of another store, one verifier key each. The store
+	// then holds copies of that one's generations, taken with Accept, and signs
+	// nothing itself.
+	Follow []string
 }
 
 // Dir is the directory store of snapshots. Everything in it is content-addressed
@@ -92,8 +96,10 @@ func Init(root string, o Options) error {
 			return fmt.Errorf("init snapshots: %w", err)
 		}
 	}
-	if err := makeKeys(root, o.Environment); err != nil {
-		return fmt.Errorf("init snapshots: %w", err)
+	if len(o.Follow) == 0 {
+		if err := makeKeys(root, o.Environment); err != nil {
+			return fmt.Errorf("init snapshots: %w", err)
+		}
 	}
 	// The stamp comes last: it is what makes the directory initialised.
 	return writeFile(filepath.Join(root, stampFile), []byte(stampText+o.Environment+"\n"), 0o644)
@@ -114,14 +120,10 @@ func Open(root string, o Options) (*Dir, error) {
 	}
 	o.Limits = o.Limits.orDefault()
 	d := &Dir{root: root, opt: o, replicas: o.replicas(root), known: map[Sum]bool{}}
-	var err error
-	if d.verifiers, err = LoadVerifiers(filepath.Join(root, verifierFile)); err != nil {
+	if err := d.loadKeys(); err != nil {
 		return nil, fmt.Errorf("open snapshots: %w", err)
 	}
 	if !o.ReadOnly {
-		if d.signer, err = LoadSigner(filepath.Join(root, signerFile)); err != nil {
-			return nil, fmt.Errorf("open snapshots: %w", err)
-		}
 		if err := d.takeLock(); err != nil {
 			return nil, fmt.Errorf("open snapshots: %w", err)
 		}
@@ -133,6 +135,20 @@ func Open(root string, o Options) (*Dir, error) {
 	}
 	d.highest = d.findHighest()
 	return d, nil
+}
+
+// loadKeys reads the store's own keys, or takes the pinned ones of the store
+// that is followed.
+func (d *Dir) loadKeys() (err error) {
+	if len(d.opt.Follow) > 0 {
+		d.verifiers, err = Verifiers(d.opt.Follow)
+		return err
+	}
+	if d.verifiers, err = LoadVerifiers(filepath.Join(d.root, verifierFile)); err != nil || d.opt.ReadOnly {
+		return err
+	}
+	d.signer, err = LoadSigner(filepath.Join(d.root, signerFile))
+	return err
 }
 
 func checkStamp(root, environment string) error {
@@ -234,6 +250,9 @@ func (d *Dir) readHead(r replica, generation uint64) (Head, error) {
 // newer than everything ever stored (ErrOlder), its ID and environment those of
 // the snapshot. One copy is enough: what the other lacks is Damage.
 func (d *Dir) Put(h Head, s *Snapshot) error {
+	if d.signer == nil {
+		return errFollower
+	}
 	if s.ID() == "" || h.ID != s.ID() {
 		return fmt.Errorf("store generation %d: head names %q, snapshot is %q", h.Generation, h.ID, s.ID())
 	}
@@ -324,6 +343,9 @@ func (d *Dir) newParts(s *Snapshot) (map[Sum][]byte, error) {
 
 // MarkGood makes a stored generation the last-known-good, in both copies.
 func (d *Dir) MarkGood(h Head) error {
+	if d.signer == nil {
+		return errFollower
+	}
 	signed, err := SignHead(h, d.signer)
 	if err != nil {
 		return fmt.Errorf("mark generation %d good: %w", h.Generation, err)

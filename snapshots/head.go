@@ -1,12 +1,8 @@
 package snapshots
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -24,11 +20,7 @@ func SignHead(h Head, signer note.Signer) ([]byte, error) {
 	if err := h.check(); err != nil {
 		return nil, fmt.Errorf("sign head: %w", err)
 	}
-	line, err := json.Marshal(h)
-	if err != nil {
-		return nil, fmt.Errorf("sign head: %w", err)
-	}
-	out, err := note.Sign(&note.Note{Text: string(line) + "\n"}, signer)
+	out, err := signLine(h, signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign head: %w", err)
 	}
@@ -38,18 +30,11 @@ func SignHead(h Head, signer note.Signer) ([]byte, error) {
 // OpenHead verifies a signed head and checks its environment. The error is an
 // *Invalid.
 func OpenHead(raw []byte, known note.Verifiers, environment string) (Head, error) {
-	if len(raw) > maxHeadBytes {
-		return Head{}, invalid("size.head", "", "", "head is too large")
-	}
-	n, err := note.Open(raw, known)
+	line, err := openLine("head", raw, known)
 	if err != nil {
-		return Head{}, invalid("signature", "", "", err.Error()+": the head was changed or signed with another key")
+		return Head{}, err
 	}
-	line, found := strings.CutSuffix(n.Text, "\n")
-	if !found {
-		return Head{}, invalid("json", "", "", "head is not one line")
-	}
-	h, err := decodeHead([]byte(line))
+	h, err := decodeHead(line)
 	if err != nil {
 		return Head{}, err
 	}
@@ -61,16 +46,8 @@ func OpenHead(raw []byte, known note.Verifiers, environment string) (Head, error
 
 func decodeHead(line []byte) (Head, error) {
 	var h Head
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&h); err != nil {
-		return Head{}, invalid("json", "", "", "head: "+err.Error())
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return Head{}, invalid("json", "", "", "head: there is more after the value")
-	}
-	if again, err := json.Marshal(h); err != nil || !bytes.Equal(again, line) {
-		return Head{}, invalid("canonical", "", "", "head: a field is repeated, missing or written in another way")
+	if err := decodeLine("head", line, &h); err != nil {
+		return Head{}, err
 	}
 	return h, h.check()
 }

@@ -57,19 +57,32 @@ func LoadVerifiers(path string) (note.Verifiers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verifier keys: %w", err)
 	}
-	var list []note.Verifier
+	var keys []string
 	for line := range strings.Lines(string(raw)) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
+		if line = strings.TrimSpace(line); line != "" {
+			keys = append(keys, line)
 		}
-		v, err := note.NewVerifier(line)
+	}
+	list, err := Verifiers(keys)
+	if err != nil {
+		return nil, fmt.Errorf("verifier keys %s: %w: put the file back from a backup", path, err)
+	}
+	return list, nil
+}
+
+// Verifiers reads verifier keys as signing.pub has them: name+hash+key. There
+// must be one at least.
+func Verifiers(keys []string) (note.Verifiers, error) {
+	var list []note.Verifier
+	for _, key := range keys {
+		v, err := note.NewVerifier(key)
 		if err != nil {
-			return nil, fmt.Errorf("verifier keys %s: %w: put the file back from a backup", path, err)
+			return nil, fmt.Errorf("%q: %w", key, err)
 		}
 		list = append(list, v)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("verifier keys %s: there is none: put the file back from a backup", path)
+		return nil, errors.New("there is none")
 	}
 	return note.VerifierList(list...), nil
 }

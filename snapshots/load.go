@@ -13,11 +13,14 @@ type Loaded struct {
 	Fallback bool // the last-known-good itself could not be used; this is an older one
 }
 
+var errNoHead = errors.New("no head verifies")
+
 // Good loads the last-known-good: the newest head that both verifies and loads
 // whole. What one copy lacks is taken from the other and healed; if neither
 // copy has a usable last-known-good, the newest generation of the history that
 // loads is taken. ErrNone means that the store has never held a snapshot; any
-// other error means that it has, and that none can be read.
+// other error means that it has, and that none can be read. A store that follows
+// never falls back to its history: what is there may never have been permitted.
 func (d *Dir) Good() (Loaded, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -37,6 +40,10 @@ func (d *Dir) Good() (Loaded, error) {
 	if d.highest.generation == 0 && len(raws) == 0 {
 		return Loaded{}, fmt.Errorf("load last-known-good from %s: %w", d.root, ErrNone)
 	}
+	if d.signer == nil && len(d.opt.Follow) > 0 {
+		// What else is here was staged, and perhaps never permitted.
+		return Loaded{}, fmt.Errorf("load last-known-good from %s: no copy can be used (%w): %w", d.root, errors.Join(last, errNoHead), ErrNone)
+	}
 	for _, h := range slices.Backward(d.history()) {
 		if tried[h.ID] {
 			continue
@@ -51,7 +58,7 @@ func (d *Dir) Good() (Loaded, error) {
 		return Loaded{Head: h, Snapshot: s, Fallback: true}, nil
 	}
 	if last == nil {
-		last = errors.New("no head verifies")
+		last = errNoHead
 	}
 	return Loaded{}, fmt.Errorf("load last-known-good from %s: no copy can be used: %w: restore the directory from a backup or the other site, or accept a new snapshot from desired state", d.root, last)
 }
@@ -82,12 +89,13 @@ func (d *Dir) goodHeads() (raws map[int][]byte, heads []Head) {
 	return raws, heads
 }
 
-// healGood writes h as the last-known-good to every copy that has another one.
+// healGood writes the head of the last-known-good, as it was signed, to every
+// copy that has another one.
 func (d *Dir) healGood(h Head, raws map[int][]byte) {
 	if d.opt.ReadOnly {
 		return
 	}
-	signed, err := SignHead(h, d.signer)
+	signed, err := d.signed(h)
 	if err != nil {
 		d.note(d.root, err, false)
 		return
@@ -102,6 +110,26 @@ func (d *Dir) healGood(h Head, raws map[int][]byte) {
 		}
 		d.note(r.good(), fmt.Errorf("was not generation %d", h.Generation), true)
 	}
+}
+
+// signed is a head with its signature: made anew, or by a store that follows,
+// found where it was kept.
+func (d *Dir) signed(h Head) ([]byte, error) {
+	if d.signer != nil {
+		return SignHead(h, d.signer)
+	}
+	for _, r := range d.replicas {
+		for _, path := range []string{r.head(h.Generation), r.good()} {
+			raw, err := readFile(path, maxHeadBytes)
+			if err != nil {
+				continue
+			}
+			if have, err := OpenHead(raw, d.verifiers, d.opt.Environment); err == nil && have == h {
+				return raw, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("generation %d: no copy has its signed head", h.Generation)
 }
 
 // Get loads one generation of the history. Parts that base has too are shared

@@ -17,21 +17,40 @@ type Pin struct {
 	At         int64  `json:"at"` // Unix nanoseconds
 }
 
-const pinFile = "pin.json"
+const (
+	pinFile    = "pin.json"
+	frozenFile = "frozen.json"
+)
 
 // SetPin writes the pin.
-func (d *Dir) SetPin(p Pin) error {
-	raw, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return fmt.Errorf("pin: %w", err)
-	}
-	return writeFile(filepath.Join(d.root, pinFile), append(raw, '\n'), 0o600)
-}
+func (d *Dir) SetPin(p Pin) error { return d.hold(pinFile, p) }
 
 // Pinned reads the pin. A pin that cannot be read still pins: removing it is
 // for a person.
-func (d *Dir) Pinned() (Pin, bool) {
-	path := filepath.Join(d.root, pinFile)
+func (d *Dir) Pinned() (Pin, bool) { return d.held(pinFile) }
+
+// ClearPin removes the pin.
+func (d *Dir) ClearPin() error { return d.release(pinFile) }
+
+// Freeze keeps a store that follows from activating anything, beside any pin.
+func (d *Dir) Freeze(p Pin) error { return d.hold(frozenFile, p) }
+
+// Frozen reads what Freeze wrote; what cannot be read still freezes.
+func (d *Dir) Frozen() (Pin, bool) { return d.held(frozenFile) }
+
+// Unfreeze removes what Freeze wrote.
+func (d *Dir) Unfreeze() error { return d.release(frozenFile) }
+
+func (d *Dir) hold(name string, p Pin) error {
+	raw, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return writeFile(filepath.Join(d.root, name), append(raw, '\n'), 0o600)
+}
+
+func (d *Dir) held(name string) (Pin, bool) {
+	path := filepath.Join(d.root, name)
 	raw, err := readFile(path, maxHeadBytes)
 	if missing(err) {
 		return Pin{}, false
@@ -46,10 +65,9 @@ func (d *Dir) Pinned() (Pin, bool) {
 	return p, true
 }
 
-// ClearPin removes the pin.
-func (d *Dir) ClearPin() error {
-	if err := os.Remove(filepath.Join(d.root, pinFile)); err != nil && !missing(err) {
-		return fmt.Errorf("unpin: %w", err)
+func (d *Dir) release(name string) error {
+	if err := os.Remove(filepath.Join(d.root, name)); err != nil && !missing(err) {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return syncDir(d.root)
 }

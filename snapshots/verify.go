@@ -89,7 +89,7 @@ func (d *Dir) healHead(h Head) {
 		if have, err := d.readHead(r, h.Generation); err == nil && have == h {
 			continue
 		}
-		signed, err := SignHead(h, d.signer)
+		signed, err := d.signed(h)
 		if err == nil {
 			err = writeFile(r.head(h.Generation), signed, 0o600)
 		}
