@@ -150,3 +150,12 @@ func signLine(v any, signer note.Signer) ([]byte, error) {
 	}
 	return note.Sign(&note.Note{Text: string(line) + "\n"}, signer)
 }
+
+// OpenHead verifies a head against the keys and the environment of the store.
+func (d *Dir) OpenHead(raw []byte) (Head, error) { return OpenHead(raw, d.verifiers, d.opt.Environment) }
+
+// OpenPermit verifies a permit against the keys and the environment of the
+// store.
+func (d *Dir) OpenPermit(raw []byte) (Permit, error) {
+	return OpenPermit(raw, d.verifiers, d.opt.Environment)
+}
