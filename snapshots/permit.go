@@ -152,7 +152,9 @@ func signLine(v any, signer note.Signer) ([]byte, error) {
 }
 
 // OpenHead verifies a head against the keys and the environment of the store.
-func (d *Dir) OpenHead(raw []byte) (Head, error) { return OpenHead(raw, d.verifiers, d.opt.Environment) }
+func (d *Dir) OpenHead(raw []byte) (Head, error) {
+	return OpenHead(raw, d.verifiers, d.opt.Environment)
+}
 
 // OpenPermit verifies a permit against the keys and the environment of the
 // store.

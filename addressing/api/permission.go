@@ -8,7 +8,7 @@ import (
 )
 
 // permission is what an operation asks for: Cloudflare's permission names for
-// desired state, and four of Holdfast's own.
+// desired state, and five of Holdfast's own.
 type permission string
 
 // Permissions an operation may name in x-permission.
@@ -21,9 +21,10 @@ const (
 	operate       permission = "operate"     // change anything on /v1 but what others asked leave for
 	approve       permission = "approve"     // decide what others asked leave for
 	breakGlass    permission = "break-glass" // hold, and go back to what was; never loosen
+	report        permission = "report"      // pull snapshots and report as a speaker, nothing else
 )
 
-var allPermissions = []permission{prefixesRead, prefixesWrite, onDemandRead, onDemandWrite, observe, operate, approve, breakGlass}
+var allPermissions = []permission{prefixesRead, prefixesWrite, onDemandRead, onDemandWrite, observe, operate, approve, breakGlass, report}
 
 // grants is which permissions a role gives (DESIGN section 4). A role that is
 // not listed gives nothing.
@@ -44,10 +45,11 @@ var wide = map[addressing.Role][]permission{
 
 	addressing.RoleApprove:    {observe, approve},
 	addressing.RoleBreakGlass: {observe, breakGlass},
+	addressing.RoleSpeaker:    {report},
 }
 
 // local is what a person on the admin socket holds on top of an operator.
-var local = []permission{approve, breakGlass}
+var local = []permission{approve, breakGlass, report}
 
 // granted is what a role gives, bound to an account or not.
 func granted(role addressing.Role, everyAccount bool) []permission {

@@ -68,7 +68,9 @@ func (w *world) bodies() map[string]string {
 		"EmergencyWithdraw":    `{"prefixes":["192.0.2.0/24"],"incident":"I1","reason":"intruder"}`,
 		"Restore":              `{"all":true,"reason":"intruder"}`,
 		"ApprovalRequest":      `{"prefixes":["192.0.2.0/24"],"until":"2026-12-01T00:00:00Z","reason":"intruder"}`,
-		"KillSwitchSet":        `{"name":"system/cleanup","off":true,"reason":"intruder"}`,
+		"SpeakerReport": `{"speaker":"intruder","environment":"test","version":"1","at":"2026-12-01T00:00:00Z","started_at":"2026-12-01T00:00:00Z",` +
+			`"epoch":1,"generation":1,"staged":0,"pinned":false,"frozen":false,"neighbors":[],"events":[]}`,
+		"KillSwitchSet": `{"name":"system/cleanup","off":true,"reason":"intruder"}`,
 	}
 }
 
@@ -83,7 +85,8 @@ func (w *world) everyOperation(prefixID, bgpID, bindingID string) []documented {
 	fill := strings.NewReplacer("{account_id}", w.account, "{prefix_id}", prefixID, "{bgp_prefix_id}", bgpID, "{binding_id}", bindingID,
 		"{delegation_id}", strings.Repeat("1", 32), "{loa_document_id}", strings.Repeat("2", 32), "{token_id}", strings.Repeat("3", 32),
 		"{generation}", "1", "{neighbor}", "transit-a",
-		"{change_id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{trip_id}", "trip-1", "{approval_id}", "01A")
+		"{change_id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{trip_id}", "trip-1", "{approval_id}", "01A",
+		"{snapshot_id}", strings.Repeat("a", 64), "{part}", strings.Repeat("b", 64), "{speaker}", "intruder")
 	queries := map[string]string{"diffSnapshots": "?from=0&to=1"}
 	var out []documented
 	for path, item := range spec.Paths.Map() {

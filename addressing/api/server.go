@@ -42,6 +42,8 @@ type Config struct {
 	Repair    Repair
 	Switches  KillSwitches
 	Approvals Approvals
+	Feed      Feed
+	Speakers  Speakers
 
 	Mirror *Mirror                      // tokens without the store
 	Ready  func() (ok bool, why string) // for /readyz; ready if nil

@@ -49,9 +49,9 @@ type Event struct {
 
 // Bounds of a report.
 const (
-	MaxReport    = 1 << 20 // bytes
-	MaxEvents    = 500
-	MaxNeighbors = 2000
+	MaxReport    = 64 << 10 // bytes
+	MaxEvents    = 100
+	MaxNeighbors = 300
 	maxText      = 1000
 )
 

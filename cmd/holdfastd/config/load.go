@@ -52,44 +52,59 @@ type Notice = Problem
 // Load reads and judges a file. The error joins one Problem for each thing
 // that is wrong. Relative paths in the file are relative to the file.
 func Load(file string) (*Config, []Notice, error) {
+	src, base, err := read(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	return Parse(file, base, src)
+}
+
+// read gives a file and the directory that relative paths in it start from.
+func read(file string) (src []byte, base string, err error) {
 	absolute, err := filepath.Abs(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("configuration %s: %w", file, err)
+		return nil, "", fmt.Errorf("configuration %s: %w", file, err)
 	}
 	f, err := os.Open(absolute)
 	if err != nil {
-		return nil, nil, fmt.Errorf("configuration: %w", err)
+		return nil, "", fmt.Errorf("configuration: %w", err)
 	}
 	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return nil, nil, fmt.Errorf("configuration %s: %w", file, err)
+	if src, err = io.ReadAll(io.LimitReader(f, maxSize+1)); err != nil {
+		return nil, "", fmt.Errorf("configuration %s: %w", file, err)
 	}
-	return Parse(file, filepath.Dir(absolute), src)
+	return src, filepath.Dir(absolute), nil
 }
 
 // Parse judges src; base is the directory that relative paths start from.
 func Parse(file, base string, src []byte) (*Config, []Notice, error) {
-	if len(src) > maxSize {
-		return nil, nil, Problem{File: file, Why: fmt.Sprintf("larger than %d bytes", maxSize)}
-	}
-	tree, err := parseTree(src)
+	d, j, err := judged[document](file, base, src)
 	if err != nil {
-		return nil, nil, yamlProblem(file, err)
+		return nil, nil, err
 	}
-	if p, ok := shape(file, tree); !ok {
-		return nil, nil, p
-	}
-	d, err := decode(src)
-	if err != nil {
-		return nil, nil, yamlProblem(file, err)
-	}
-	j := &judge{file: file, base: base, tree: tree}
 	c := j.resolve(d)
 	if len(j.problems) > 0 {
 		return nil, nil, j.joined()
 	}
 	return c, j.notices, nil
+}
+
+// judged decodes src strictly, and gives the judge of what it says.
+func judged[T any](file, base string, src []byte) (d T, j *judge, err error) {
+	if len(src) > maxSize {
+		return d, nil, Problem{File: file, Why: fmt.Sprintf("larger than %d bytes", maxSize)}
+	}
+	tree, err := parseTree(src)
+	if err != nil {
+		return d, nil, yamlProblem(file, err)
+	}
+	if p, ok := shape(file, tree); !ok {
+		return d, nil, p
+	}
+	if d, err = decode[T](src); err != nil {
+		return d, nil, yamlProblem(file, err)
+	}
+	return d, &judge{file: file, base: base, tree: tree}, nil
 }
 
 // parseTree and decode turn a panic of the YAML library into an error: fuzzing
@@ -99,7 +114,7 @@ func parseTree(src []byte) (tree *ast.File, err error) {
 	return parser.ParseBytes(src, 0)
 }
 
-func decode(src []byte) (d document, err error) {
+func decode[T any](src []byte) (d T, err error) {
 	defer recovered(&err)
 	err = yaml.NewDecoder(bytes.NewReader(src), yaml.Strict()).Decode(&d)
 	if errors.Is(err, io.EOF) {

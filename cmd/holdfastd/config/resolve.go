@@ -41,10 +41,7 @@ func (j *judge) resolve(d document) *Config {
 	}
 	c.DataDir = j.path("data_dir", d.DataDir, true)
 	j.resolveAPI(c, d.API)
-	c.AdminSocket = j.path("admin.socket", d.Admin.Socket, true)
-	if len(c.AdminSocket) > maxSocketPath {
-		j.wrong("admin.socket", fmt.Sprintf("the path is %d bytes, a Unix socket takes %d", len(c.AdminSocket), maxSocketPath), "use a shorter path")
-	}
+	c.AdminSocket = j.socket(d.Admin.Socket)
 	c.Metrics = j.listen("metrics.listen", d.Metrics.Listen)
 	if d.Breaker.HoldMode != "" && d.Breaker.HoldMode != "refuse" {
 		j.wrong("breaker.hold_mode", fmt.Sprintf("%q is not available in this version", d.Breaker.HoldMode), "use refuse, the default")
@@ -54,6 +51,14 @@ func (j *judge) resolve(d document) *Config {
 	j.resolveCleanup(c, d.Cleanup)
 	j.resolveBGP(c, d.BGP)
 	return c
+}
+
+func (j *judge) socket(s string) string {
+	path := j.path("admin.socket", s, true)
+	if len(path) > maxSocketPath {
+		j.wrong("admin.socket", fmt.Sprintf("the path is %d bytes, a Unix socket takes %d", len(path), maxSocketPath), "use a shorter path")
+	}
+	return path
 }
 
 func (j *judge) resolveAPI(c *Config, a apiSection) {
