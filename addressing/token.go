@@ -22,6 +22,8 @@ const (
 	// RoleBreakGlass reads everything, holds and goes back, for the hour in
 	// which nobody reaches the machine; it loosens nothing.
 	RoleBreakGlass Role = "break-glass"
+	// RoleSpeaker pulls snapshots and reports, for a speaker that runs alone.
+	RoleSpeaker Role = "speaker"
 )
 
 // TokenRecord is a token at rest: the secret itself is shown once, at

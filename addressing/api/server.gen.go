@@ -605,6 +605,7 @@ func (e StatusBreaker) Valid() bool {
 // Defines values for StatusIntent.
 const (
 	StatusIntentLost        StatusIntent = "lost"
+	StatusIntentNone        StatusIntent = "none"
 	StatusIntentOk          StatusIntent = "ok"
 	StatusIntentUnavailable StatusIntent = "unavailable"
 )
@@ -613,6 +614,8 @@ const (
 func (e StatusIntent) Valid() bool {
 	switch e {
 	case StatusIntentLost:
+		return true
+	case StatusIntentNone:
 		return true
 	case StatusIntentOk:
 		return true
@@ -627,6 +630,7 @@ func (e StatusIntent) Valid() bool {
 const (
 	StatusModeEnforce StatusMode = "enforce"
 	StatusModeObserve StatusMode = "observe"
+	StatusModeSpeak   StatusMode = "speak"
 )
 
 // Valid indicates whether the value is a known member of the StatusMode enum.
@@ -635,6 +639,8 @@ func (e StatusMode) Valid() bool {
 	case StatusModeEnforce:
 		return true
 	case StatusModeObserve:
+		return true
+	case StatusModeSpeak:
 		return true
 	default:
 		return false
@@ -649,6 +655,7 @@ const (
 	TokenRoleOnDemand   TokenRole = "on-demand"
 	TokenRoleOperator   TokenRole = "operator"
 	TokenRoleReadOnly   TokenRole = "read-only"
+	TokenRoleSpeaker    TokenRole = "speaker"
 )
 
 // Valid indicates whether the value is a known member of the TokenRole enum.
@@ -666,6 +673,8 @@ func (e TokenRole) Valid() bool {
 		return true
 	case TokenRoleReadOnly:
 		return true
+	case TokenRoleSpeaker:
+		return true
 	default:
 		return false
 	}
@@ -679,6 +688,7 @@ const (
 	TokenCreateRoleOnDemand   TokenCreateRole = "on-demand"
 	TokenCreateRoleOperator   TokenCreateRole = "operator"
 	TokenCreateRoleReadOnly   TokenCreateRole = "read-only"
+	TokenCreateRoleSpeaker    TokenCreateRole = "speaker"
 )
 
 // Valid indicates whether the value is a known member of the TokenCreateRole enum.
@@ -696,6 +706,8 @@ func (e TokenCreateRole) Valid() bool {
 		return true
 	case TokenCreateRoleReadOnly:
 		return true
+	case TokenCreateRoleSpeaker:
+		return true
 	default:
 		return false
 	}
@@ -709,6 +721,7 @@ const (
 	TokenSecretRoleOnDemand   TokenSecretRole = "on-demand"
 	TokenSecretRoleOperator   TokenSecretRole = "operator"
 	TokenSecretRoleReadOnly   TokenSecretRole = "read-only"
+	TokenSecretRoleSpeaker    TokenSecretRole = "speaker"
 )
 
 // Valid indicates whether the value is a known member of the TokenSecretRole enum.
@@ -725,6 +738,8 @@ func (e TokenSecretRole) Valid() bool {
 	case TokenSecretRoleOperator:
 		return true
 	case TokenSecretRoleReadOnly:
+		return true
+	case TokenSecretRoleSpeaker:
 		return true
 	default:
 		return false
@@ -1450,6 +1465,35 @@ type LOADocumentUpload struct {
 	LoaDocument openapi_types.File `json:"loa_document"`
 }
 
+// LoneSpeaker defines model for LoneSpeaker.
+type LoneSpeaker struct {
+	// AgeSeconds since its last report
+	AgeSeconds int64 `json:"age_seconds"`
+
+	// Behind generations it is behind the daemon's last-known-good
+	Behind     int64         `json:"behind"`
+	Generation int64         `json:"generation"`
+	Name       string        `json:"name"`
+	Report     SpeakerReport `json:"report"`
+
+	// Silent it has missed several reports
+	Silent bool `json:"silent"`
+}
+
+// LoneSpeakerList defines model for LoneSpeakerList.
+type LoneSpeakerList struct {
+	// Count items in this answer
+	Count       int           `json:"count"`
+	Environment string        `json:"environment"`
+	Items       []LoneSpeaker `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // Message defines model for Message.
 type Message struct {
 	Code             int     `json:"code"`
@@ -2124,6 +2168,15 @@ type SnapshotList struct {
 	Total int `json:"total"`
 }
 
+// SnapshotPointer defines model for SnapshotPointer.
+type SnapshotPointer struct {
+	// Head signed note: the head of the last-known-good
+	Head string `json:"head"`
+
+	// Permit signed note: the permit; empty while activation is frozen
+	Permit string `json:"permit"`
+}
+
 // SnapshotVerification defines model for SnapshotVerification.
 type SnapshotVerification struct {
 	// Generations kept
@@ -2137,6 +2190,57 @@ type SnapshotVerification struct {
 	Problems []string `json:"problems"`
 }
 
+// SpeakerEvent defines model for SpeakerEvent.
+type SpeakerEvent struct {
+	At         time.Time `json:"at"`
+	Generation int64     `json:"generation"`
+	Kind       string    `json:"kind"`
+	Neighbor   string    `json:"neighbor"`
+	Prefixes   int64     `json:"prefixes"`
+	Why        *string   `json:"why,omitempty"`
+}
+
+// SpeakerNeighbor defines model for SpeakerNeighbor.
+type SpeakerNeighbor struct {
+	Advertised int64  `json:"advertised"`
+	Name       string `json:"name"`
+	State      string `json:"state"`
+
+	// SurvivalSeconds how long the neighbor keeps the routes without the speaker
+	SurvivalSeconds int64 `json:"survival_seconds"`
+	Target          int64 `json:"target"`
+}
+
+// SpeakerReceipt defines model for SpeakerReceipt.
+type SpeakerReceipt struct {
+	// Generation the daemon's own
+	Generation int64 `json:"generation"`
+}
+
+// SpeakerReport defines model for SpeakerReport.
+type SpeakerReport struct {
+	AppliedAt   *time.Time     `json:"applied_at,omitempty"`
+	At          time.Time      `json:"at"`
+	Environment string         `json:"environment"`
+	Epoch       int64          `json:"epoch"`
+	Events      []SpeakerEvent `json:"events"`
+	Frozen      bool           `json:"frozen"`
+
+	// Generation on the wire; 0 before the first
+	Generation int64             `json:"generation"`
+	Neighbors  []SpeakerNeighbor `json:"neighbors"`
+	Pinned     bool              `json:"pinned"`
+	Refused    *string           `json:"refused,omitempty"`
+	SnapshotID *string           `json:"snapshot_id,omitempty"`
+	Speaker    string            `json:"speaker"`
+
+	// Staged verified and not activated; 0 is none
+	Staged    int64     `json:"staged"`
+	StartedAt time.Time `json:"started_at"`
+	Version   string    `json:"version"`
+	Waiting   *string   `json:"waiting,omitempty"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	// Advertised per family: ipv4-unicast, ipv6-unicast
@@ -2144,12 +2248,14 @@ type Status struct {
 	Breaker     StatusBreaker  `json:"breaker"`
 	Environment string         `json:"environment"`
 
-	// Intent the database of desired state
+	// Intent the database of desired state; a speaker alone has none
 	Intent      StatusIntent `json:"intent"`
 	LastBuildAt *time.Time   `json:"last_build_at"`
 	LastRefusal *Refusal     `json:"last_refusal"`
-	Mode        StatusMode   `json:"mode"`
-	Neighbors   struct {
+
+	// Mode speak: a speaker alone, which follows a daemon
+	Mode      StatusMode `json:"mode"`
+	Neighbors struct {
 		Configured  int `json:"configured"`
 		Established int `json:"established"`
 	} `json:"neighbors"`
@@ -2168,10 +2274,10 @@ type Status struct {
 // StatusBreaker defines model for Status.Breaker.
 type StatusBreaker string
 
-// StatusIntent the database of desired state
+// StatusIntent the database of desired state; a speaker alone has none
 type StatusIntent string
 
-// StatusMode defines model for Status.Mode.
+// StatusMode speak: a speaker alone, which follows a daemon
 type StatusMode string
 
 // StatusEdit defines model for StatusEdit.
@@ -2343,6 +2449,9 @@ type Since = time.Time
 
 // SinceGeneration defines model for SinceGeneration.
 type SinceGeneration = int64
+
+// SnapshotPath defines model for SnapshotPath.
+type SnapshotPath = string
 
 // ToGeneration defines model for ToGeneration.
 type ToGeneration = int64
@@ -3085,6 +3194,12 @@ type DiffSnapshotsParams struct {
 	To ToGeneration `form:"to" json:"to"`
 }
 
+// GetSnapshotBundleParams defines parameters for GetSnapshotBundle.
+type GetSnapshotBundleParams struct {
+	// Base id of a snapshot that the caller has whole
+	Base *string `form:"base,omitempty" json:"base,omitempty"`
+}
+
 // PinSnapshotParams defines parameters for PinSnapshot.
 type PinSnapshotParams struct {
 	// HoldfastReason why, for the audit log
@@ -3101,6 +3216,13 @@ type PinSnapshotParams struct {
 
 	// IdempotencyKey makes a repeat of the same request safe
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// GetSnapshotPointerParams defines parameters for GetSnapshotPointer.
+type GetSnapshotPointerParams struct {
+	// Wait seconds to wait for another pointer than the one in If-None-Match
+	Wait        *int    `form:"wait,omitempty" json:"wait,omitempty"`
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // UnpinSnapshotParams defines parameters for UnpinSnapshot.
@@ -3309,6 +3431,9 @@ type UnpinSnapshotJSONRequestBody = Unpin
 
 // VerifySnapshotsJSONRequestBody defines body for VerifySnapshots for application/json ContentType.
 type VerifySnapshotsJSONRequestBody = ReasonOnly
+
+// ReportSpeakerJSONRequestBody defines body for ReportSpeaker for application/json ContentType.
+type ReportSpeakerJSONRequestBody = SpeakerReport
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenCreate
@@ -3537,9 +3662,21 @@ type ServerInterface interface {
 	// DiffSnapshots difference of two generations
 	// (GET /v1/snapshots/diff)
 	DiffSnapshots(w http.ResponseWriter, r *http.Request, params DiffSnapshotsParams)
+	// GetSnapshotManifest bytes of a manifest, by content address
+	// (GET /v1/snapshots/manifests/{snapshot_id})
+	GetSnapshotManifest(w http.ResponseWriter, r *http.Request, snapshotID SnapshotPath)
+	// GetSnapshotBundle every part of a snapshot that base has not, one after the other: sha256, space, size, newline, bytes; a line of a dot ends it
+	// (GET /v1/snapshots/manifests/{snapshot_id}/parts)
+	GetSnapshotBundle(w http.ResponseWriter, r *http.Request, snapshotID SnapshotPath, params GetSnapshotBundleParams)
+	// GetSnapshotPart bytes of a part, by content address
+	// (GET /v1/snapshots/parts/{part})
+	GetSnapshotPart(w http.ResponseWriter, r *http.Request, part string)
 	// PinSnapshot hold the wire at the active generation
 	// (POST /v1/snapshots/pin)
 	PinSnapshot(w http.ResponseWriter, r *http.Request, params PinSnapshotParams)
+	// GetSnapshotPointer signed head of the last-known-good and the permit to activate it, for speakers that run alone; If-None-Match with wait answers when it changes
+	// (GET /v1/snapshots/pointer)
+	GetSnapshotPointer(w http.ResponseWriter, r *http.Request, params GetSnapshotPointerParams)
 	// UnpinSnapshot let the builder go on
 	// (POST /v1/snapshots/unpin)
 	UnpinSnapshot(w http.ResponseWriter, r *http.Request, params UnpinSnapshotParams)
@@ -3549,6 +3686,12 @@ type ServerInterface interface {
 	// GetSnapshot one snapshot
 	// (GET /v1/snapshots/{generation})
 	GetSnapshot(w http.ResponseWriter, r *http.Request, generation GenerationPath)
+	// ListSpeakers speakers that run alone, as they last reported
+	// (GET /v1/speakers)
+	ListSpeakers(w http.ResponseWriter, r *http.Request)
+	// ReportSpeaker a speaker says what it has on the wire, what it waits for and what it saw
+	// (POST /v1/speakers/{speaker}/report)
+	ReportSpeaker(w http.ResponseWriter, r *http.Request, speaker string)
 	// GetStatus the daemon at a glance
 	// (GET /v1/status)
 	GetStatus(w http.ResponseWriter, r *http.Request)
@@ -9268,6 +9411,100 @@ func (siw *ServerInterfaceWrapper) DiffSnapshots(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetSnapshotManifest operation middleware
+func (siw *ServerInterfaceWrapper) GetSnapshotManifest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "snapshot_id" -------------
+	var snapshotID SnapshotPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot_id", r.PathValue("snapshot_id"), &snapshotID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "snapshot_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSnapshotManifest(w, r, snapshotID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSnapshotBundle operation middleware
+func (siw *ServerInterfaceWrapper) GetSnapshotBundle(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "snapshot_id" -------------
+	var snapshotID SnapshotPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot_id", r.PathValue("snapshot_id"), &snapshotID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "snapshot_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSnapshotBundleParams
+
+	// ------------- Optional query parameter "base" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "base", r.URL.Query(), &params.Base, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "base"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "base", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSnapshotBundle(w, r, snapshotID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSnapshotPart operation middleware
+func (siw *ServerInterfaceWrapper) GetSnapshotPart(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "part" -------------
+	var part string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "part", r.PathValue("part"), &part, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "part", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSnapshotPart(w, r, part)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // PinSnapshot operation middleware
 func (siw *ServerInterfaceWrapper) PinSnapshot(w http.ResponseWriter, r *http.Request) {
 
@@ -9376,6 +9613,60 @@ func (siw *ServerInterfaceWrapper) PinSnapshot(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PinSnapshot(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSnapshotPointer operation middleware
+func (siw *ServerInterfaceWrapper) GetSnapshotPointer(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSnapshotPointerParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSnapshotPointer(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9636,6 +9927,46 @@ func (siw *ServerInterfaceWrapper) GetSnapshot(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetSnapshot(w, r, generation)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSpeakers operation middleware
+func (siw *ServerInterfaceWrapper) ListSpeakers(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSpeakers(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportSpeaker operation middleware
+func (siw *ServerInterfaceWrapper) ReportSpeaker(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "speaker" -------------
+	var speaker string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "speaker", r.PathValue("speaker"), &speaker, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "speaker", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportSpeaker(w, r, speaker)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -10344,6 +10675,12 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/plan", wrapper.GetPlan)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots", wrapper.ListSnapshots)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/diff", wrapper.DiffSnapshots)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/pointer", wrapper.GetSnapshotPointer)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/manifests/{snapshot_id}", wrapper.GetSnapshotManifest)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/manifests/{snapshot_id}/parts", wrapper.GetSnapshotBundle)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/parts/{part}", wrapper.GetSnapshotPart)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/speakers", wrapper.ListSpeakers)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/speakers/{speaker}/report", wrapper.ReportSpeaker)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/{generation}", wrapper.GetSnapshot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rollback", wrapper.Rollback)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/breaker", wrapper.GetBreaker)
@@ -13742,6 +14079,142 @@ func (response DiffSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitDiff
 	return err
 }
 
+type GetSnapshotManifestRequestObject struct {
+	SnapshotID SnapshotPath `json:"snapshot_id"`
+}
+
+type GetSnapshotManifestResponseObject interface {
+	VisitGetSnapshotManifestResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshotManifest200ApplicationOctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetSnapshotManifest200ApplicationOctetStreamResponse) VisitGetSnapshotManifestResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetSnapshotManifestdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSnapshotManifestdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotManifestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshotBundleRequestObject struct {
+	SnapshotID SnapshotPath `json:"snapshot_id"`
+	Params     GetSnapshotBundleParams
+}
+
+type GetSnapshotBundleResponseObject interface {
+	VisitGetSnapshotBundleResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshotBundle200ApplicationOctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetSnapshotBundle200ApplicationOctetStreamResponse) VisitGetSnapshotBundleResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetSnapshotBundledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSnapshotBundledefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotBundleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshotPartRequestObject struct {
+	Part string `json:"part"`
+}
+
+type GetSnapshotPartResponseObject interface {
+	VisitGetSnapshotPartResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshotPart200ApplicationOctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetSnapshotPart200ApplicationOctetStreamResponse) VisitGetSnapshotPartResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetSnapshotPartdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSnapshotPartdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotPartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PinSnapshotRequestObject struct {
 	Params PinSnapshotParams
 	Body   *PinSnapshotJSONRequestBody
@@ -13781,6 +14254,63 @@ type PinSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PinSnapshotdefaultApplicationProblemPlusJSONResponse) VisitPinSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshotPointerRequestObject struct {
+	Params GetSnapshotPointerParams
+}
+
+type GetSnapshotPointerResponseObject interface {
+	VisitGetSnapshotPointerResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshotPointer200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetSnapshotPointer200JSONResponse struct {
+	Body    SnapshotPointer
+	Headers GetSnapshotPointer200ResponseHeaders
+}
+
+func (response GetSnapshotPointer200JSONResponse) VisitGetSnapshotPointerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshotPointer304Response struct {
+}
+
+func (response GetSnapshotPointer304Response) VisitGetSnapshotPointerResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetSnapshotPointerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSnapshotPointerdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotPointerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13920,6 +14450,84 @@ type GetSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSpeakersRequestObject struct {
+}
+
+type ListSpeakersResponseObject interface {
+	VisitListSpeakersResponse(w http.ResponseWriter) error
+}
+
+type ListSpeakers200JSONResponse LoneSpeakerList
+
+func (response ListSpeakers200JSONResponse) VisitListSpeakersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSpeakersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSpeakersdefaultApplicationProblemPlusJSONResponse) VisitListSpeakersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportSpeakerRequestObject struct {
+	Speaker string `json:"speaker"`
+	Body    *ReportSpeakerJSONRequestBody
+}
+
+type ReportSpeakerResponseObject interface {
+	VisitReportSpeakerResponse(w http.ResponseWriter) error
+}
+
+type ReportSpeaker200JSONResponse SpeakerReceipt
+
+func (response ReportSpeaker200JSONResponse) VisitReportSpeakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportSpeakerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportSpeakerdefaultApplicationProblemPlusJSONResponse) VisitReportSpeakerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14427,9 +15035,21 @@ type StrictServerInterface interface {
 	// DiffSnapshots difference of two generations
 	// (GET /v1/snapshots/diff)
 	DiffSnapshots(ctx context.Context, request DiffSnapshotsRequestObject) (DiffSnapshotsResponseObject, error)
+	// GetSnapshotManifest bytes of a manifest, by content address
+	// (GET /v1/snapshots/manifests/{snapshot_id})
+	GetSnapshotManifest(ctx context.Context, request GetSnapshotManifestRequestObject) (GetSnapshotManifestResponseObject, error)
+	// GetSnapshotBundle every part of a snapshot that base has not, one after the other: sha256, space, size, newline, bytes; a line of a dot ends it
+	// (GET /v1/snapshots/manifests/{snapshot_id}/parts)
+	GetSnapshotBundle(ctx context.Context, request GetSnapshotBundleRequestObject) (GetSnapshotBundleResponseObject, error)
+	// GetSnapshotPart bytes of a part, by content address
+	// (GET /v1/snapshots/parts/{part})
+	GetSnapshotPart(ctx context.Context, request GetSnapshotPartRequestObject) (GetSnapshotPartResponseObject, error)
 	// PinSnapshot hold the wire at the active generation
 	// (POST /v1/snapshots/pin)
 	PinSnapshot(ctx context.Context, request PinSnapshotRequestObject) (PinSnapshotResponseObject, error)
+	// GetSnapshotPointer signed head of the last-known-good and the permit to activate it, for speakers that run alone; If-None-Match with wait answers when it changes
+	// (GET /v1/snapshots/pointer)
+	GetSnapshotPointer(ctx context.Context, request GetSnapshotPointerRequestObject) (GetSnapshotPointerResponseObject, error)
 	// UnpinSnapshot let the builder go on
 	// (POST /v1/snapshots/unpin)
 	UnpinSnapshot(ctx context.Context, request UnpinSnapshotRequestObject) (UnpinSnapshotResponseObject, error)
@@ -14439,6 +15059,12 @@ type StrictServerInterface interface {
 	// GetSnapshot one snapshot
 	// (GET /v1/snapshots/{generation})
 	GetSnapshot(ctx context.Context, request GetSnapshotRequestObject) (GetSnapshotResponseObject, error)
+	// ListSpeakers speakers that run alone, as they last reported
+	// (GET /v1/speakers)
+	ListSpeakers(ctx context.Context, request ListSpeakersRequestObject) (ListSpeakersResponseObject, error)
+	// ReportSpeaker a speaker says what it has on the wire, what it waits for and what it saw
+	// (POST /v1/speakers/{speaker}/report)
+	ReportSpeaker(ctx context.Context, request ReportSpeakerRequestObject) (ReportSpeakerResponseObject, error)
 	// GetStatus the daemon at a glance
 	// (GET /v1/status)
 	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
@@ -16619,6 +17245,85 @@ func (sh *strictHandler) DiffSnapshots(w http.ResponseWriter, r *http.Request, p
 	}
 }
 
+// GetSnapshotManifest operation middleware
+func (sh *strictHandler) GetSnapshotManifest(w http.ResponseWriter, r *http.Request, snapshotID SnapshotPath) {
+	var request GetSnapshotManifestRequestObject
+
+	request.SnapshotID = snapshotID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshotManifest(ctx, request.(GetSnapshotManifestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshotManifest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSnapshotManifestResponseObject); ok {
+		if err := validResponse.VisitGetSnapshotManifestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSnapshotBundle operation middleware
+func (sh *strictHandler) GetSnapshotBundle(w http.ResponseWriter, r *http.Request, snapshotID SnapshotPath, params GetSnapshotBundleParams) {
+	var request GetSnapshotBundleRequestObject
+
+	request.SnapshotID = snapshotID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshotBundle(ctx, request.(GetSnapshotBundleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshotBundle")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSnapshotBundleResponseObject); ok {
+		if err := validResponse.VisitGetSnapshotBundleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSnapshotPart operation middleware
+func (sh *strictHandler) GetSnapshotPart(w http.ResponseWriter, r *http.Request, part string) {
+	var request GetSnapshotPartRequestObject
+
+	request.Part = part
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshotPart(ctx, request.(GetSnapshotPartRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshotPart")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSnapshotPartResponseObject); ok {
+		if err := validResponse.VisitGetSnapshotPartResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // PinSnapshot operation middleware
 func (sh *strictHandler) PinSnapshot(w http.ResponseWriter, r *http.Request, params PinSnapshotParams) {
 	var request PinSnapshotRequestObject
@@ -16645,6 +17350,32 @@ func (sh *strictHandler) PinSnapshot(w http.ResponseWriter, r *http.Request, par
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PinSnapshotResponseObject); ok {
 		if err := validResponse.VisitPinSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSnapshotPointer operation middleware
+func (sh *strictHandler) GetSnapshotPointer(w http.ResponseWriter, r *http.Request, params GetSnapshotPointerParams) {
+	var request GetSnapshotPointerRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshotPointer(ctx, request.(GetSnapshotPointerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshotPointer")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSnapshotPointerResponseObject); ok {
+		if err := validResponse.VisitGetSnapshotPointerResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -16737,6 +17468,63 @@ func (sh *strictHandler) GetSnapshot(w http.ResponseWriter, r *http.Request, gen
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetSnapshotResponseObject); ok {
 		if err := validResponse.VisitGetSnapshotResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSpeakers operation middleware
+func (sh *strictHandler) ListSpeakers(w http.ResponseWriter, r *http.Request) {
+	var request ListSpeakersRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSpeakers(ctx, request.(ListSpeakersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSpeakers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSpeakersResponseObject); ok {
+		if err := validResponse.VisitListSpeakersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportSpeaker operation middleware
+func (sh *strictHandler) ReportSpeaker(w http.ResponseWriter, r *http.Request, speaker string) {
+	var request ReportSpeakerRequestObject
+
+	request.Speaker = speaker
+
+	var body ReportSpeakerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportSpeaker(ctx, request.(ReportSpeakerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportSpeaker")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportSpeakerResponseObject); ok {
+		if err := validResponse.VisitReportSpeakerResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

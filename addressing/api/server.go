@@ -27,7 +27,7 @@ import (
 type Config struct {
 	Environment string
 	Version     string
-	Mode        string // enforce or observe; enforce if empty
+	Mode        string // enforce, observe or speak; enforce if empty
 	StartedAt   time.Time
 
 	Pipeline Pipeline

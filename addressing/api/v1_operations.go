@@ -30,7 +30,9 @@ func (h *handlers) GetStatus(ctx context.Context, _ GetStatusRequestObject) (Get
 	if h.cfg.Risks != nil {
 		out.Risks = append(out.Risks, h.cfg.Risks()...)
 	}
-	if _, err := h.intent(); err != nil || h.down.Load() {
+	if h.cfg.Mode == string(StatusModeSpeak) {
+		out.Intent = StatusIntentNone
+	} else if _, err := h.intent(); err != nil || h.down.Load() {
 		out.Intent = StatusIntentUnavailable
 		out.Works = []string{stillWorks}
 	}

@@ -39,6 +39,7 @@ type world struct {
 	gate    *gate
 	pipe    *pipeline
 	breaker *breaker
+	pulled  *pulled
 	desk    *desk
 	speaker *speaker
 	mirror  *api.Mirror
@@ -54,7 +55,7 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), gate: &gate{}, pipe: &pipeline{}, breaker: &breaker{}, desk: &desk{}, tokens: make(map[string]string), log: new(bytes.Buffer)}
+	w := &world{t: t, dir: t.TempDir(), gate: &gate{}, pipe: &pipeline{}, breaker: &breaker{}, desk: &desk{}, pulled: &pulled{now: "zero", another: make(chan struct{})}, tokens: make(map[string]string), log: new(bytes.Buffer)}
 	var err error
 	if w.store, err = sqlite.Open(context.Background(), sqlite.Options{Path: filepath.Join(w.dir, "intent.db"), Environment: "test", Create: true}); err != nil {
 		t.Fatal(err)
@@ -66,7 +67,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	w.reg = addressing.NewRegistry(w.store, w.gate, addressing.Options{Entropy: rand.Reader, OnTokens: w.mirror.Save, AllowSpecial: true})
 	w.speaker = &speaker{pipe: w.pipe}
 	cfg := api.Config{Environment: "test", Version: "v0", Pipeline: w.pipe, History: w.pipe, Breaker: w.breaker, Speaker: w.speaker,
-		Pins: w.desk, Trips: w.desk, Emergency: w.desk, Repair: w.desk, Switches: w.desk, Approvals: board{w.desk},
+		Pins: w.desk, Trips: w.desk, Emergency: w.desk, Repair: w.desk, Switches: w.desk, Approvals: board{w.desk}, Feed: w.pulled, Speakers: w.pulled,
 		Letters: api.LetterDir(filepath.Join(w.dir, "letters")), Mirror: w.mirror, Quota: api.Quota{PerSecond: 1e9, Burst: 1e9},
 		Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))}
 	for _, f := range change {
@@ -114,6 +115,7 @@ func (w *world) populate() {
 		"operator":  {Role: addressing.RoleOperator},
 		"approve":   {Role: addressing.RoleApprove},
 		"glass":     {Role: addressing.RoleBreakGlass},
+		"speaker":   {Role: addressing.RoleSpeaker},
 		"observer":  {Role: addressing.RoleReadOnly},
 		"admin":     {Role: addressing.RoleAdmin, AccountID: w.account},
 		"on-demand": {Role: addressing.RoleOnDemand, AccountID: w.account},

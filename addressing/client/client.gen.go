@@ -603,6 +603,7 @@ func (e StatusBreaker) Valid() bool {
 // Defines values for StatusIntent.
 const (
 	StatusIntentLost        StatusIntent = "lost"
+	StatusIntentNone        StatusIntent = "none"
 	StatusIntentOk          StatusIntent = "ok"
 	StatusIntentUnavailable StatusIntent = "unavailable"
 )
@@ -611,6 +612,8 @@ const (
 func (e StatusIntent) Valid() bool {
 	switch e {
 	case StatusIntentLost:
+		return true
+	case StatusIntentNone:
 		return true
 	case StatusIntentOk:
 		return true
@@ -625,6 +628,7 @@ func (e StatusIntent) Valid() bool {
 const (
 	StatusModeEnforce StatusMode = "enforce"
 	StatusModeObserve StatusMode = "observe"
+	StatusModeSpeak   StatusMode = "speak"
 )
 
 // Valid indicates whether the value is a known member of the StatusMode enum.
@@ -633,6 +637,8 @@ func (e StatusMode) Valid() bool {
 	case StatusModeEnforce:
 		return true
 	case StatusModeObserve:
+		return true
+	case StatusModeSpeak:
 		return true
 	default:
 		return false
@@ -647,6 +653,7 @@ const (
 	TokenRoleOnDemand   TokenRole = "on-demand"
 	TokenRoleOperator   TokenRole = "operator"
 	TokenRoleReadOnly   TokenRole = "read-only"
+	TokenRoleSpeaker    TokenRole = "speaker"
 )
 
 // Valid indicates whether the value is a known member of the TokenRole enum.
@@ -664,6 +671,8 @@ func (e TokenRole) Valid() bool {
 		return true
 	case TokenRoleReadOnly:
 		return true
+	case TokenRoleSpeaker:
+		return true
 	default:
 		return false
 	}
@@ -677,6 +686,7 @@ const (
 	TokenCreateRoleOnDemand   TokenCreateRole = "on-demand"
 	TokenCreateRoleOperator   TokenCreateRole = "operator"
 	TokenCreateRoleReadOnly   TokenCreateRole = "read-only"
+	TokenCreateRoleSpeaker    TokenCreateRole = "speaker"
 )
 
 // Valid indicates whether the value is a known member of the TokenCreateRole enum.
@@ -694,6 +704,8 @@ func (e TokenCreateRole) Valid() bool {
 		return true
 	case TokenCreateRoleReadOnly:
 		return true
+	case TokenCreateRoleSpeaker:
+		return true
 	default:
 		return false
 	}
@@ -707,6 +719,7 @@ const (
 	TokenSecretRoleOnDemand   TokenSecretRole = "on-demand"
 	TokenSecretRoleOperator   TokenSecretRole = "operator"
 	TokenSecretRoleReadOnly   TokenSecretRole = "read-only"
+	TokenSecretRoleSpeaker    TokenSecretRole = "speaker"
 )
 
 // Valid indicates whether the value is a known member of the TokenSecretRole enum.
@@ -723,6 +736,8 @@ func (e TokenSecretRole) Valid() bool {
 	case TokenSecretRoleOperator:
 		return true
 	case TokenSecretRoleReadOnly:
+		return true
+	case TokenSecretRoleSpeaker:
 		return true
 	default:
 		return false
@@ -1448,6 +1463,35 @@ type LOADocumentUpload struct {
 	LoaDocument openapi_types.File `json:"loa_document"`
 }
 
+// LoneSpeaker defines model for LoneSpeaker.
+type LoneSpeaker struct {
+	// AgeSeconds since its last report
+	AgeSeconds int64 `json:"age_seconds"`
+
+	// Behind generations it is behind the daemon's last-known-good
+	Behind     int64         `json:"behind"`
+	Generation int64         `json:"generation"`
+	Name       string        `json:"name"`
+	Report     SpeakerReport `json:"report"`
+
+	// Silent it has missed several reports
+	Silent bool `json:"silent"`
+}
+
+// LoneSpeakerList defines model for LoneSpeakerList.
+type LoneSpeakerList struct {
+	// Count items in this answer
+	Count       int           `json:"count"`
+	Environment string        `json:"environment"`
+	Items       []LoneSpeaker `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // Message defines model for Message.
 type Message struct {
 	Code             int     `json:"code"`
@@ -2122,6 +2166,15 @@ type SnapshotList struct {
 	Total int `json:"total"`
 }
 
+// SnapshotPointer defines model for SnapshotPointer.
+type SnapshotPointer struct {
+	// Head signed note: the head of the last-known-good
+	Head string `json:"head"`
+
+	// Permit signed note: the permit; empty while activation is frozen
+	Permit string `json:"permit"`
+}
+
 // SnapshotVerification defines model for SnapshotVerification.
 type SnapshotVerification struct {
 	// Generations kept
@@ -2135,6 +2188,57 @@ type SnapshotVerification struct {
 	Problems []string `json:"problems"`
 }
 
+// SpeakerEvent defines model for SpeakerEvent.
+type SpeakerEvent struct {
+	At         time.Time `json:"at"`
+	Generation int64     `json:"generation"`
+	Kind       string    `json:"kind"`
+	Neighbor   string    `json:"neighbor"`
+	Prefixes   int64     `json:"prefixes"`
+	Why        *string   `json:"why,omitempty"`
+}
+
+// SpeakerNeighbor defines model for SpeakerNeighbor.
+type SpeakerNeighbor struct {
+	Advertised int64  `json:"advertised"`
+	Name       string `json:"name"`
+	State      string `json:"state"`
+
+	// SurvivalSeconds how long the neighbor keeps the routes without the speaker
+	SurvivalSeconds int64 `json:"survival_seconds"`
+	Target          int64 `json:"target"`
+}
+
+// SpeakerReceipt defines model for SpeakerReceipt.
+type SpeakerReceipt struct {
+	// Generation the daemon's own
+	Generation int64 `json:"generation"`
+}
+
+// SpeakerReport defines model for SpeakerReport.
+type SpeakerReport struct {
+	AppliedAt   *time.Time     `json:"applied_at,omitempty"`
+	At          time.Time      `json:"at"`
+	Environment string         `json:"environment"`
+	Epoch       int64          `json:"epoch"`
+	Events      []SpeakerEvent `json:"events"`
+	Frozen      bool           `json:"frozen"`
+
+	// Generation on the wire; 0 before the first
+	Generation int64             `json:"generation"`
+	Neighbors  []SpeakerNeighbor `json:"neighbors"`
+	Pinned     bool              `json:"pinned"`
+	Refused    *string           `json:"refused,omitempty"`
+	SnapshotID *string           `json:"snapshot_id,omitempty"`
+	Speaker    string            `json:"speaker"`
+
+	// Staged verified and not activated; 0 is none
+	Staged    int64     `json:"staged"`
+	StartedAt time.Time `json:"started_at"`
+	Version   string    `json:"version"`
+	Waiting   *string   `json:"waiting,omitempty"`
+}
+
 // Status defines model for Status.
 type Status struct {
 	// Advertised per family: ipv4-unicast, ipv6-unicast
@@ -2142,12 +2246,14 @@ type Status struct {
 	Breaker     StatusBreaker  `json:"breaker"`
 	Environment string         `json:"environment"`
 
-	// Intent the database of desired state
+	// Intent the database of desired state; a speaker alone has none
 	Intent      StatusIntent `json:"intent"`
 	LastBuildAt *time.Time   `json:"last_build_at"`
 	LastRefusal *Refusal     `json:"last_refusal"`
-	Mode        StatusMode   `json:"mode"`
-	Neighbors   struct {
+
+	// Mode speak: a speaker alone, which follows a daemon
+	Mode      StatusMode `json:"mode"`
+	Neighbors struct {
 		Configured  int `json:"configured"`
 		Established int `json:"established"`
 	} `json:"neighbors"`
@@ -2166,10 +2272,10 @@ type Status struct {
 // StatusBreaker defines model for Status.Breaker.
 type StatusBreaker string
 
-// StatusIntent the database of desired state
+// StatusIntent the database of desired state; a speaker alone has none
 type StatusIntent string
 
-// StatusMode defines model for Status.Mode.
+// StatusMode speak: a speaker alone, which follows a daemon
 type StatusMode string
 
 // StatusEdit defines model for StatusEdit.
@@ -2341,6 +2447,9 @@ type Since = time.Time
 
 // SinceGeneration defines model for SinceGeneration.
 type SinceGeneration = int64
+
+// SnapshotPath defines model for SnapshotPath.
+type SnapshotPath = string
 
 // ToGeneration defines model for ToGeneration.
 type ToGeneration = int64
@@ -3083,6 +3192,12 @@ type DiffSnapshotsParams struct {
 	To ToGeneration `form:"to" json:"to"`
 }
 
+// GetSnapshotBundleParams defines parameters for GetSnapshotBundle.
+type GetSnapshotBundleParams struct {
+	// Base id of a snapshot that the caller has whole
+	Base *string `form:"base,omitempty" json:"base,omitempty"`
+}
+
 // PinSnapshotParams defines parameters for PinSnapshot.
 type PinSnapshotParams struct {
 	// HoldfastReason why, for the audit log
@@ -3099,6 +3214,13 @@ type PinSnapshotParams struct {
 
 	// IdempotencyKey makes a repeat of the same request safe
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// GetSnapshotPointerParams defines parameters for GetSnapshotPointer.
+type GetSnapshotPointerParams struct {
+	// Wait seconds to wait for another pointer than the one in If-None-Match
+	Wait        *int    `form:"wait,omitempty" json:"wait,omitempty"`
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
 }
 
 // UnpinSnapshotParams defines parameters for UnpinSnapshot.
@@ -3307,6 +3429,9 @@ type UnpinSnapshotJSONRequestBody = Unpin
 
 // VerifySnapshotsJSONRequestBody defines body for VerifySnapshots for application/json ContentType.
 type VerifySnapshotsJSONRequestBody = ReasonOnly
+
+// ReportSpeakerJSONRequestBody defines body for ReportSpeaker for application/json ContentType.
+type ReportSpeakerJSONRequestBody = SpeakerReport
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenCreate
@@ -4016,6 +4141,21 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/snapshots/diff (the `DiffSnapshots` operationId).
 	DiffSnapshots(ctx context.Context, params *DiffSnapshotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetSnapshotManifest bytes of a manifest, by content address
+	//
+	// Corresponds with GET /v1/snapshots/manifests/{snapshot_id} (the `GetSnapshotManifest` operationId).
+	GetSnapshotManifest(ctx context.Context, snapshotID SnapshotPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSnapshotBundle every part of a snapshot that base has not, one after the other: sha256, space, size, newline, bytes; a line of a dot ends it
+	//
+	// Corresponds with GET /v1/snapshots/manifests/{snapshot_id}/parts (the `GetSnapshotBundle` operationId).
+	GetSnapshotBundle(ctx context.Context, snapshotID SnapshotPath, params *GetSnapshotBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSnapshotPart bytes of a part, by content address
+	//
+	// Corresponds with GET /v1/snapshots/parts/{part} (the `GetSnapshotPart` operationId).
+	GetSnapshotPart(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PinSnapshotWithBody hold the wire at the active generation
 	//
 	// Takes any type of body and a specified content type.
@@ -4029,6 +4169,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
 	PinSnapshot(ctx context.Context, params *PinSnapshotParams, body PinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSnapshotPointer signed head of the last-known-good and the permit to activate it, for speakers that run alone; If-None-Match with wait answers when it changes
+	//
+	// Corresponds with GET /v1/snapshots/pointer (the `GetSnapshotPointer` operationId).
+	GetSnapshotPointer(ctx context.Context, params *GetSnapshotPointerParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UnpinSnapshotWithBody let the builder go on
 	//
@@ -4062,6 +4207,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/snapshots/{generation} (the `GetSnapshot` operationId).
 	GetSnapshot(ctx context.Context, generation GenerationPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSpeakers speakers that run alone, as they last reported
+	//
+	// Corresponds with GET /v1/speakers (the `ListSpeakers` operationId).
+	ListSpeakers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportSpeakerWithBody a speaker says what it has on the wire, what it waits for and what it saw
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+	ReportSpeakerWithBody(ctx context.Context, speaker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportSpeaker a speaker says what it has on the wire, what it waits for and what it saw
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+	ReportSpeaker(ctx context.Context, speaker string, body ReportSpeakerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStatus the daemon at a glance
 	//
@@ -5756,6 +5920,51 @@ func (c *Client) DiffSnapshots(ctx context.Context, params *DiffSnapshotsParams,
 	return c.Client.Do(req)
 }
 
+// GetSnapshotManifest bytes of a manifest, by content address
+//
+// Corresponds with GET /v1/snapshots/manifests/{snapshot_id} (the `GetSnapshotManifest` operationId).
+func (c *Client) GetSnapshotManifest(ctx context.Context, snapshotID SnapshotPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotManifestRequest(c.Server, snapshotID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSnapshotBundle every part of a snapshot that base has not, one after the other: sha256, space, size, newline, bytes; a line of a dot ends it
+//
+// Corresponds with GET /v1/snapshots/manifests/{snapshot_id}/parts (the `GetSnapshotBundle` operationId).
+func (c *Client) GetSnapshotBundle(ctx context.Context, snapshotID SnapshotPath, params *GetSnapshotBundleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotBundleRequest(c.Server, snapshotID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSnapshotPart bytes of a part, by content address
+//
+// Corresponds with GET /v1/snapshots/parts/{part} (the `GetSnapshotPart` operationId).
+func (c *Client) GetSnapshotPart(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotPartRequest(c.Server, part)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PinSnapshotWithBody hold the wire at the active generation
 //
 // Takes any type of body and a specified content type.
@@ -5780,6 +5989,21 @@ func (c *Client) PinSnapshotWithBody(ctx context.Context, params *PinSnapshotPar
 // Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
 func (c *Client) PinSnapshot(ctx context.Context, params *PinSnapshotParams, body PinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPinSnapshotRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSnapshotPointer signed head of the last-known-good and the permit to activate it, for speakers that run alone; If-None-Match with wait answers when it changes
+//
+// Corresponds with GET /v1/snapshots/pointer (the `GetSnapshotPointer` operationId).
+func (c *Client) GetSnapshotPointer(ctx context.Context, params *GetSnapshotPointerParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotPointerRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5863,6 +6087,55 @@ func (c *Client) VerifySnapshots(ctx context.Context, params *VerifySnapshotsPar
 // Corresponds with GET /v1/snapshots/{generation} (the `GetSnapshot` operationId).
 func (c *Client) GetSnapshot(ctx context.Context, generation GenerationPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetSnapshotRequest(c.Server, generation)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSpeakers speakers that run alone, as they last reported
+//
+// Corresponds with GET /v1/speakers (the `ListSpeakers` operationId).
+func (c *Client) ListSpeakers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSpeakersRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportSpeakerWithBody a speaker says what it has on the wire, what it waits for and what it saw
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+func (c *Client) ReportSpeakerWithBody(ctx context.Context, speaker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportSpeakerRequestWithBody(c.Server, speaker, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportSpeaker a speaker says what it has on the wire, what it waits for and what it saw
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+func (c *Client) ReportSpeaker(ctx context.Context, speaker string, body ReportSpeakerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportSpeakerRequest(c.Server, speaker, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11263,6 +11536,135 @@ func NewDiffSnapshotsRequest(server string, params *DiffSnapshotsParams) (*http.
 	return req, nil
 }
 
+// NewGetSnapshotManifestRequest constructs an http.Request for the GetSnapshotManifest method
+func NewGetSnapshotManifestRequest(server string, snapshotID SnapshotPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "snapshot_id", snapshotID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/snapshots/manifests/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSnapshotBundleRequest constructs an http.Request for the GetSnapshotBundle method
+func NewGetSnapshotBundleRequest(server string, snapshotID SnapshotPath, params *GetSnapshotBundleParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "snapshot_id", snapshotID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/snapshots/manifests/%s/parts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Base != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "base", *params.Base, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSnapshotPartRequest constructs an http.Request for the GetSnapshotPart method
+func NewGetSnapshotPartRequest(server string, part string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "part", part, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/snapshots/parts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPinSnapshotRequest calls the generic PinSnapshot builder with application/json body
 func NewPinSnapshotRequest(server string, params *PinSnapshotParams, body PinSnapshotJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -11355,6 +11757,75 @@ func NewPinSnapshotRequestWithBody(server string, params *PinSnapshotParams, con
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetSnapshotPointerRequest constructs an http.Request for the GetSnapshotPointer method
+func NewGetSnapshotPointerRequest(server string, params *GetSnapshotPointerParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/snapshots/pointer")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 	}
@@ -11590,6 +12061,80 @@ func NewGetSnapshotRequest(server string, generation GenerationPath) (*http.Requ
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListSpeakersRequest constructs an http.Request for the ListSpeakers method
+func NewListSpeakersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/speakers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReportSpeakerRequest calls the generic ReportSpeaker builder with application/json body
+func NewReportSpeakerRequest(server string, speaker string, body ReportSpeakerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportSpeakerRequestWithBody(server, speaker, "application/json", bodyReader)
+}
+
+// NewReportSpeakerRequestWithBody constructs an http.Request for the ReportSpeaker method, with any body, and a specified content type
+func NewReportSpeakerRequestWithBody(server string, speaker string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "speaker", speaker, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/speakers/%s/report", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -12805,6 +13350,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/snapshots/diff (the `DiffSnapshots` operationId).
 	DiffSnapshotsWithResponse(ctx context.Context, params *DiffSnapshotsParams, reqEditors ...RequestEditorFn) (*DiffSnapshotsResponse, error)
 
+	// GetSnapshotManifestWithResponse bytes of a manifest, by content address
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/snapshots/manifests/{snapshot_id} (the `GetSnapshotManifest` operationId).
+	GetSnapshotManifestWithResponse(ctx context.Context, snapshotID SnapshotPath, reqEditors ...RequestEditorFn) (*GetSnapshotManifestResponse, error)
+
+	// GetSnapshotBundleWithResponse every part of a snapshot that base has not, one after the other: sha256, space, size, newline, bytes; a line of a dot ends it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/snapshots/manifests/{snapshot_id}/parts (the `GetSnapshotBundle` operationId).
+	GetSnapshotBundleWithResponse(ctx context.Context, snapshotID SnapshotPath, params *GetSnapshotBundleParams, reqEditors ...RequestEditorFn) (*GetSnapshotBundleResponse, error)
+
+	// GetSnapshotPartWithResponse bytes of a part, by content address
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/snapshots/parts/{part} (the `GetSnapshotPart` operationId).
+	GetSnapshotPartWithResponse(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*GetSnapshotPartResponse, error)
+
 	// PinSnapshotWithBodyWithResponse hold the wire at the active generation
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -12818,6 +13384,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/snapshots/pin (the `PinSnapshot` operationId).
 	PinSnapshotWithResponse(ctx context.Context, params *PinSnapshotParams, body PinSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*PinSnapshotResponse, error)
+
+	// GetSnapshotPointerWithResponse signed head of the last-known-good and the permit to activate it, for speakers that run alone; If-None-Match with wait answers when it changes
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/snapshots/pointer (the `GetSnapshotPointer` operationId).
+	GetSnapshotPointerWithResponse(ctx context.Context, params *GetSnapshotPointerParams, reqEditors ...RequestEditorFn) (*GetSnapshotPointerResponse, error)
 
 	// UnpinSnapshotWithBodyWithResponse let the builder go on
 	//
@@ -12853,6 +13426,27 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/snapshots/{generation} (the `GetSnapshot` operationId).
 	GetSnapshotWithResponse(ctx context.Context, generation GenerationPath, reqEditors ...RequestEditorFn) (*GetSnapshotResponse, error)
+
+	// ListSpeakersWithResponse speakers that run alone, as they last reported
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/speakers (the `ListSpeakers` operationId).
+	ListSpeakersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSpeakersResponse, error)
+
+	// ReportSpeakerWithBodyWithResponse a speaker says what it has on the wire, what it waits for and what it saw
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+	ReportSpeakerWithBodyWithResponse(ctx context.Context, speaker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportSpeakerResponse, error)
+
+	// ReportSpeakerWithResponse a speaker says what it has on the wire, what it waits for and what it saw
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+	ReportSpeakerWithResponse(ctx context.Context, speaker string, body ReportSpeakerJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportSpeakerResponse, error)
 
 	// GetStatusWithResponse the daemon at a glance
 	//
@@ -16676,6 +17270,129 @@ func (r DiffSnapshotsResponse) ContentType() string {
 	return ""
 }
 
+type GetSnapshotManifestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSnapshotManifestResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSnapshotManifestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotManifestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotManifestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotManifestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSnapshotBundleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSnapshotBundleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSnapshotBundleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotBundleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotBundleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotBundleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSnapshotPartResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSnapshotPartResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSnapshotPartResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotPartResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotPartResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotPartResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // PinSnapshotResponse200Headers the declared response headers of an HTTP 200 response for PinSnapshot
 type PinSnapshotResponse200Headers struct {
 	HoldfastChange *string
@@ -16725,6 +17442,61 @@ func (r PinSnapshotResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PinSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSnapshotPointerResponse200Headers the declared response headers of an HTTP 200 response for GetSnapshotPointer
+type GetSnapshotPointerResponse200Headers struct {
+	ETag *string
+}
+
+type GetSnapshotPointerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SnapshotPointer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSnapshotPointerResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSnapshotPointerResponse) GetJSON200() *SnapshotPointer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSnapshotPointerResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSnapshotPointerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotPointerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotPointerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotPointerResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16883,6 +17655,102 @@ func (r GetSnapshotResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSpeakersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LoneSpeakerList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSpeakersResponse) GetJSON200() *LoneSpeakerList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSpeakersResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSpeakersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSpeakersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSpeakersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSpeakersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportSpeakerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SpeakerReceipt
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportSpeakerResponse) GetJSON200() *SpeakerReceipt {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReportSpeakerResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportSpeakerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportSpeakerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportSpeakerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportSpeakerResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18520,6 +19388,45 @@ func (c *ClientWithResponses) DiffSnapshotsWithResponse(ctx context.Context, par
 	return ParseDiffSnapshotsResponse(rsp)
 }
 
+// GetSnapshotManifestWithResponse bytes of a manifest, by content address
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/snapshots/manifests/{snapshot_id} (the `GetSnapshotManifest` operationId).
+func (c *ClientWithResponses) GetSnapshotManifestWithResponse(ctx context.Context, snapshotID SnapshotPath, reqEditors ...RequestEditorFn) (*GetSnapshotManifestResponse, error) {
+	rsp, err := c.GetSnapshotManifest(ctx, snapshotID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotManifestResponse(rsp)
+}
+
+// GetSnapshotBundleWithResponse every part of a snapshot that base has not, one after the other: sha256, space, size, newline, bytes; a line of a dot ends it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/snapshots/manifests/{snapshot_id}/parts (the `GetSnapshotBundle` operationId).
+func (c *ClientWithResponses) GetSnapshotBundleWithResponse(ctx context.Context, snapshotID SnapshotPath, params *GetSnapshotBundleParams, reqEditors ...RequestEditorFn) (*GetSnapshotBundleResponse, error) {
+	rsp, err := c.GetSnapshotBundle(ctx, snapshotID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotBundleResponse(rsp)
+}
+
+// GetSnapshotPartWithResponse bytes of a part, by content address
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/snapshots/parts/{part} (the `GetSnapshotPart` operationId).
+func (c *ClientWithResponses) GetSnapshotPartWithResponse(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*GetSnapshotPartResponse, error) {
+	rsp, err := c.GetSnapshotPart(ctx, part, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotPartResponse(rsp)
+}
+
 // PinSnapshotWithBodyWithResponse hold the wire at the active generation
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -18544,6 +19451,19 @@ func (c *ClientWithResponses) PinSnapshotWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParsePinSnapshotResponse(rsp)
+}
+
+// GetSnapshotPointerWithResponse signed head of the last-known-good and the permit to activate it, for speakers that run alone; If-None-Match with wait answers when it changes
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/snapshots/pointer (the `GetSnapshotPointer` operationId).
+func (c *ClientWithResponses) GetSnapshotPointerWithResponse(ctx context.Context, params *GetSnapshotPointerParams, reqEditors ...RequestEditorFn) (*GetSnapshotPointerResponse, error) {
+	rsp, err := c.GetSnapshotPointer(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotPointerResponse(rsp)
 }
 
 // UnpinSnapshotWithBodyWithResponse let the builder go on
@@ -18609,6 +19529,45 @@ func (c *ClientWithResponses) GetSnapshotWithResponse(ctx context.Context, gener
 		return nil, err
 	}
 	return ParseGetSnapshotResponse(rsp)
+}
+
+// ListSpeakersWithResponse speakers that run alone, as they last reported
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/speakers (the `ListSpeakers` operationId).
+func (c *ClientWithResponses) ListSpeakersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSpeakersResponse, error) {
+	rsp, err := c.ListSpeakers(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSpeakersResponse(rsp)
+}
+
+// ReportSpeakerWithBodyWithResponse a speaker says what it has on the wire, what it waits for and what it saw
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+func (c *ClientWithResponses) ReportSpeakerWithBodyWithResponse(ctx context.Context, speaker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportSpeakerResponse, error) {
+	rsp, err := c.ReportSpeakerWithBody(ctx, speaker, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportSpeakerResponse(rsp)
+}
+
+// ReportSpeakerWithResponse a speaker says what it has on the wire, what it waits for and what it saw
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/speakers/{speaker}/report (the `ReportSpeaker` operationId).
+func (c *ClientWithResponses) ReportSpeakerWithResponse(ctx context.Context, speaker string, body ReportSpeakerJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportSpeakerResponse, error) {
+	rsp, err := c.ReportSpeaker(ctx, speaker, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportSpeakerResponse(rsp)
 }
 
 // GetStatusWithResponse the daemon at a glance
@@ -21748,6 +22707,84 @@ func ParseDiffSnapshotsResponse(rsp *http.Response) (*DiffSnapshotsResponse, err
 	return response, nil
 }
 
+// ParseGetSnapshotManifestResponse parses an HTTP response from a GetSnapshotManifestWithResponse call
+func ParseGetSnapshotManifestResponse(rsp *http.Response) (*GetSnapshotManifestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotManifestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetSnapshotBundleResponse parses an HTTP response from a GetSnapshotBundleWithResponse call
+func ParseGetSnapshotBundleResponse(rsp *http.Response) (*GetSnapshotBundleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotBundleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetSnapshotPartResponse parses an HTTP response from a GetSnapshotPartWithResponse call
+func ParseGetSnapshotPartResponse(rsp *http.Response) (*GetSnapshotPartResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotPartResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParsePinSnapshotResponse parses an HTTP response from a PinSnapshotWithResponse call
 func ParsePinSnapshotResponse(rsp *http.Response) (*PinSnapshotResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21787,6 +22824,55 @@ func ParsePinSnapshotResponse(rsp *http.Response) (*PinSnapshotResponse, error) 
 				return nil, err
 			}
 			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSnapshotPointerResponse parses an HTTP response from a GetSnapshotPointerWithResponse call
+func ParseGetSnapshotPointerResponse(rsp *http.Response) (*GetSnapshotPointerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotPointerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SnapshotPointer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSnapshotPointerResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
 		}
 		response.Headers200 = &headers
 	}
@@ -21902,6 +22988,72 @@ func ParseGetSnapshotResponse(rsp *http.Response) (*GetSnapshotResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest SnapshotDetail
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSpeakersResponse parses an HTTP response from a ListSpeakersWithResponse call
+func ParseListSpeakersResponse(rsp *http.Response) (*ListSpeakersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSpeakersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LoneSpeakerList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReportSpeakerResponse parses an HTTP response from a ReportSpeakerWithResponse call
+func ParseReportSpeakerResponse(rsp *http.Response) (*ReportSpeakerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportSpeakerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SpeakerReceipt
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

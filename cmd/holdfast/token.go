@@ -15,8 +15,8 @@ func tokenCommands() []*cli.Command {
 			Name:  "create",
 			Usage: "create a token and print it, once",
 			Flags: mutating(
-				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id the token is bound to; left out for approve and break-glass, may be for operator and read-only"},
-				&cli.StringFlag{Name: "role", Usage: "admin, on-demand, read-only, operator, approve or break-glass", Required: true},
+				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id the token is bound to; left out for approve, break-glass and speaker, may be for operator and read-only"},
+				&cli.StringFlag{Name: "role", Usage: "admin, on-demand, read-only, operator, approve, break-glass or speaker", Required: true},
 				&cli.StringFlag{Name: "name", Usage: "`NAME` for people"},
 				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` it may be used from; may be repeated"},
 				&cli.TimestampFlag{Name: "expires", Usage: "`TIME` it ends, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"},

@@ -23,6 +23,7 @@ func (d dataDir) journal() string     { return filepath.Join(string(d), "journal
 func (d dataDir) database() string    { return filepath.Join(string(d), "intent.db") }
 func (d dataDir) tokens() string      { return filepath.Join(string(d), "auth.json") }
 func (d dataDir) adjRIBOut() string   { return filepath.Join(string(d), "adj-rib-out") }
+func (d dataDir) speakers() string    { return filepath.Join(string(d), "speakers") }
 func (d dataDir) letters() string     { return filepath.Join(string(d), "letters") }
 func (d dataDir) evidence() string    { return filepath.Join(string(d), "evidence") }
 func (d dataDir) emergencies() string { return filepath.Join(string(d), "emergency.json") }

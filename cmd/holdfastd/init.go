@@ -46,7 +46,17 @@ func initialConfig(out io.Writer, dir, environment string, asn int64) error {
 }
 
 // checkConfig judges a file and prints what a careful reader should know.
-func checkConfig(out io.Writer, file string) error {
+func checkConfig(out io.Writer, file string, speaker bool) error {
+	if speaker {
+		said, notices, err := checkSpeak(file)
+		for _, n := range notices {
+			fmt.Fprintf(out, "note: %s\n", n.Error())
+		}
+		if err == nil {
+			fmt.Fprintf(out, "%s: ok: %s\n", file, said)
+		}
+		return err
+	}
 	c, notices, err := config.Load(file)
 	if err != nil {
 		return err

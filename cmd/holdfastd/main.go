@@ -38,6 +38,12 @@ func app() *cli.App {
 				Action: func(c *cli.Context) error { return serve(c.Context, c.String("config")) },
 			},
 			{
+				Name:   "speak",
+				Usage:  "run a speaker alone, fed by signed snapshots",
+				Flags:  []cli.Flag{configFlag()},
+				Action: func(c *cli.Context) error { return speak(c.Context, c.String("config")) },
+			},
+			{
 				Name:  "init",
 				Usage: "write a commented configuration that starts as it is",
 				Flags: []cli.Flag{
@@ -52,8 +58,8 @@ func app() *cli.App {
 			{
 				Name:   "check-config",
 				Usage:  "judge a configuration without starting anything",
-				Flags:  []cli.Flag{configFlag()},
-				Action: func(c *cli.Context) error { return checkConfig(c.App.Writer, c.String("config")) },
+				Flags:  []cli.Flag{configFlag(), &cli.BoolFlag{Name: "speak", Usage: "it is the configuration of a speaker alone"}},
+				Action: func(c *cli.Context) error { return checkConfig(c.App.Writer, c.String("config"), c.Bool("speak")) },
 			},
 		},
 	})

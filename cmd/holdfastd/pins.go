@@ -55,18 +55,20 @@ func (p pins) Unpin(ctx context.Context, by addressing.Actor, reason, accept str
 }
 
 // Verify implements api.Pins.
-func (p pins) Verify(context.Context) (api.Verification, error) {
+func (p pins) Verify(context.Context) (api.Verification, error) { return verifyStore(p.d.store), nil }
+
+func verifyStore(store *snapshots.Dir) api.Verification {
 	out := api.Verification{}
-	if err := p.d.store.Verify(); err != nil {
+	if err := store.Verify(); err != nil {
 		out.Problems = problems(err)
 	}
-	for _, found := range p.d.store.Damage() {
+	for _, found := range store.Damage() {
 		if found.Healed {
 			out.Healed = append(out.Healed, found.Path)
 		}
 	}
-	out.Generations = len(p.d.store.History())
-	return out, nil
+	out.Generations = len(store.History())
+	return out
 }
 
 func problems(err error) []string {

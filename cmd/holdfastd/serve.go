@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,8 @@ type daemon struct {
 	evidence  *evidence
 	validate  *validation
 	cleaner   *cleaner
+	feed      *feedServer
+	speakers  *speakers
 	api       *api.Server
 	servers   servers
 	registry  atomic.Pointer[addressing.Registry]
@@ -121,6 +124,8 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.pipeline = pipeline{runner}
 	d.validate = newValidation(newSources(d.cfg, d.log), d.registry.Load, d.turnedOff("validation"), d.log)
 	d.cleaner = newCleaner(d.cfg.Cleanup, d.registry.Load, d.turnedOff("cleanup"), d.log)
+	d.feed = newFeedServer(d.store, d.breaker, d.log)
+	d.speakers = &speakers{dir: d.dir.speakers(), environment: d.cfg.Environment, generation: func() uint64 { return d.pipeline.Runner.Active().Head.Generation }}
 	return d.openAPI(now)
 }
 
@@ -169,7 +174,9 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Letters:     api.LetterDir(d.dir.letters()),
 		Mirror:      d.mirror,
 		Ready:       d.ready,
-		Risks:       d.validate.risks,
+		Feed:        d.feed,
+		Speakers:    d.speakers,
+		Risks:       func() []string { return slices.Concat(d.validate.risks(), d.speakers.risks()) },
 		Validate:    d.validate.ask,
 		Quota:       api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},
 		Log:         d.log,
@@ -204,6 +211,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}()
 	go d.look.Run(running, d.breaker)
 	go d.evidence.run(running)
+	go d.feed.run(running)
 	go d.keepDatabase(running, !booted.None)
 	go d.validate.run(running)
 	go d.cleaner.run(running)
@@ -229,6 +237,7 @@ func (d *daemon) listen() error {
 	registry.MustRegister(d.api.Collectors()...)
 	registry.MustRegister(sourceCollector{d.validate})
 	registry.MustRegister(d.cleaner.collectors()...)
+	registry.MustRegister(d.speakers)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return d.servers.metrics(d.cfg.Metrics, mux)
@@ -381,6 +390,7 @@ func (d *daemon) refused(p plan.Plan, r plan.Report) {
 }
 
 func (d *daemon) applied(a rollout.Applied) {
+	d.feed.refresh(time.Now())
 	d.log.Info("applied", "generation", a.Head.Generation, "changes", len(a.Plan.Changes), "actor", a.Head.Actor, "took", a.Took.String())
 	for _, f := range a.Findings {
 		d.log.Warn("route left out", "rule", f.Rule, "why", f.Why)

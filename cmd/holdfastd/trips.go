@@ -28,6 +28,7 @@ func (t trips) Trip(ctx context.Context, r api.TripRequest) (string, error) {
 	if err != nil {
 		return "", &addressing.Error{Code: addressing.CodeRefused, Op: "breaker trip", Detail: err.Error()}
 	}
+	t.d.feed.refresh(time.Now())
 	t.d.log.Warn("tripped by hand", "trip", id, "scope", r.Scope, "key", r.Key, "to", to.String(), "actor", r.Actor.Key(), "reason", r.Reason)
 	t.d.evidence.collect(ctx, r.At)
 	return id, nil
@@ -48,6 +49,7 @@ func (t trips) Unfreeze(_ context.Context, by addressing.Actor, reason string, a
 		}
 		t.d.log.Warn("unfrozen", "trip", s.TripID, "actor", by.Key(), "reason", reason)
 	}
+	t.d.feed.refresh(time.Now())
 	t.d.pipeline.Kick()
 	return nil
 }
