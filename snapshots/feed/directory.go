@@ -139,6 +139,9 @@ func (d Directory) Send(_ context.Context, r Report) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
+	if err := os.MkdirAll(filepath.Dir(d.Report), 0o700); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
 	if err := renameio.WriteFile(d.Report, append(raw, '\n'), 0o640); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

@@ -55,6 +55,11 @@ func TestScripts(t *testing.T) {
 			"now":        routesNow,
 			"generation": takeGeneration,
 			"intent":     takeIntent,
+
+			"speaker":     writeSpeaker,
+			"certificate": makeCertificate,
+			"says":        waitSays,
+			"damage":      damageParts,
 		},
 	})
 }
@@ -77,6 +82,7 @@ func setup(env *testscript.Env) error {
 	}
 	env.Defer(func() { os.RemoveAll(dir) })
 	env.Setenv("SOCKET", filepath.Join(dir, "admin.sock"))
+	env.Setenv("SPEAKER", filepath.Join(dir, "speaker.sock"))
 	return nil
 }
 
