@@ -360,7 +360,9 @@ func (l *lone) again() {
 }
 
 // Verify implements api.Pins.
-func (f followed) Verify(context.Context) (api.Verification, error) { return verifyStore(f.l.store), nil }
+func (f followed) Verify(context.Context) (api.Verification, error) {
+	return verifyStore(f.l.store), nil
+}
 
 // freezer keeps a speaker alone from activating anything: the freeze of one
 // machine, beside the permit that freezes all.
