@@ -282,7 +282,8 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// The limit is per token: one that is used up leaves the others alone.
+// The limit is per account: a second token of it buys nothing, and one that is
+// used up leaves the other accounts and the operators alone.
 func TestRateLimit(t *testing.T) {
 	now := time.Now()
 	w := newWorld(t, func(c *api.Config) {
@@ -299,8 +300,16 @@ func TestRateLimit(t *testing.T) {
 	if r.status != 429 || r.header.Get("Retry-After") != "1" || r.header.Get("X-Should-Retry") == "false" {
 		t.Errorf("past the limit: %d %v", r.status, r.header)
 	}
+	if r := w.do("read-only", "GET", w.at("/prefixes"), ""); r.status != 429 {
+		t.Errorf("another token of the account: %d", r.status)
+	}
 	if r := w.do("foreign", "GET", accountPath+w.other+"/addressing/prefixes", ""); r.status != 200 {
-		t.Errorf("another token: %d", r.status)
+		t.Errorf("another account: %d", r.status)
+	}
+	for _, token := range []string{"operator", "observer"} {
+		if r := w.do(token, "GET", "/v1/status", ""); r.status != 200 || !strings.Contains(r.header.Get("Ratelimit"), "r=4;") {
+			t.Errorf("the %s: %d %v", token, r.status, r.header)
+		}
 	}
 	now = now.Add(time.Second)
 	if r := w.do("admin", "GET", w.at("/prefixes"), ""); r.status != 200 {

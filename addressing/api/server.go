@@ -51,7 +51,7 @@ type Config struct {
 	// Validate starts the validation of a prefix and does not wait; may be nil.
 	Validate func(prefixID string)
 
-	Quota   Quota         // of one token; DefaultQuota if zero
+	Quota   Quota         // of one account; DefaultQuota if zero
 	Timeout time.Duration // of one request; 30 s if zero
 	Log     *slog.Logger  // discarded if nil
 	Now     func() time.Time
@@ -64,6 +64,7 @@ type Server struct {
 	gate     *gate
 	registry atomic.Pointer[addressing.Registry]
 	limits   *limiter
+	turns    *turns
 	repeats  *repeats
 	uses     *uses
 	metrics  *metrics
@@ -97,7 +98,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.StartedAt.IsZero() {
 		cfg.StartedAt = cfg.Now()
 	}
-	s := &Server{cfg: cfg, gate: newGate(ops), limits: newLimiter(cfg.Quota), repeats: newRepeats(),
+	s := &Server{cfg: cfg, gate: newGate(ops), limits: newLimiter(cfg.Quota), turns: newTurns(), repeats: newRepeats(),
 		uses: newUses(), metrics: newMetrics(), uid: uint32(os.Geteuid())}
 	s.handler = s.generated()
 	return s, nil
@@ -165,12 +166,20 @@ func (s *Server) serve(w *answer, r *http.Request, c *call) error {
 		return err
 	}
 	if !c.caller.local {
-		if err := s.limits.admit(c.caller.actor.ID, c.at, w.Header()); err != nil {
+		if err := s.limits.admit(c.caller, c.at, w.Header()); err != nil {
 			return err
 		}
 	}
 	if err := c.authorise(values["account_id"]); err != nil {
 		return err
+	}
+	if c.caller.actor.AccountID != "" {
+		key, _ := c.caller.payer()
+		giveBack, err := s.turns.take(r.Context(), key)
+		if err != nil {
+			return err
+		}
+		defer giveBack()
 	}
 	if err := s.exists(r.Context(), c, values, r.URL.Path); err != nil {
 		return err

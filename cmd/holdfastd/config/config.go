@@ -53,7 +53,7 @@ type Cleanup struct {
 type API struct {
 	Listen              string
 	CertFile, KeyFile   string  // both or none
-	RequestsPerSecond   float64 // per token
+	RequestsPerSecond   float64 // per account, or per token without one
 	Burst               int
 	AllowSpecialPurpose bool // a lab may hold documentation and private ranges
 }
