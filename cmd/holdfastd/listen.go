@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -100,12 +99,9 @@ func (s *servers) public(c config.API, h http.Handler) error {
 		return fmt.Errorf("api.listen: %w", err)
 	}
 	if c.CertFile != "" {
-		certificate := &certificate{certFile: c.CertFile, keyFile: c.KeyFile}
-		if _, err := certificate.get(nil); err != nil {
-			l.Close()
-			return fmt.Errorf("api.tls: %w", err)
+		if l, err = listenTLS(l, c.CertFile, c.KeyFile, s.log); err != nil {
+			return err
 		}
-		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.get})
 	}
 	s.serve("api", l, api.NewHTTPServer(h, s.log))
 	return nil
@@ -118,40 +114,4 @@ func (s *servers) metrics(listen string, h http.Handler) error {
 	}
 	s.serve("metrics", l, api.NewHTTPServer(h, s.log))
 	return nil
-}
-
-// certificate reads its files again when one of them changes, so that renewing
-// it needs no restart. A renewal that cannot be read keeps the old one.
-type certificate struct {
-	certFile, keyFile string
-
-	mu     sync.Mutex
-	loaded *tls.Certificate
-	stamp  [2]time.Time
-}
-
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	stamp := [2]time.Time{modified(c.certFile), modified(c.keyFile)}
-	if c.loaded != nil && stamp == c.stamp {
-		return c.loaded, nil
-	}
-	fresh, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		if c.loaded != nil {
-			return c.loaded, nil
-		}
-		return nil, err
-	}
-	c.loaded, c.stamp = &fresh, stamp
-	return c.loaded, nil
-}
-
-func modified(path string) time.Time {
-	info, err := os.Stat(path)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
 }
