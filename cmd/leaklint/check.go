@@ -22,7 +22,7 @@ import (
 // flags every judging command has.
 func judgeFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "text, json, sarif or github"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: report.FormatNames()},
 		&cli.StringFlag{Name: "config", Usage: "declaration `FILE` (default .leaklint.yaml)"},
 		&cli.StringFlag{Name: "dialect", Usage: "read every file as this `DIALECT`"},
 		&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "lowest `SEVERITY` that fails: error, warning or info"},
@@ -115,11 +115,32 @@ func (j *judge) finish(w io.Writer, res *lint.Result, in *loaded) error {
 			in.notes = append(in.notes, fmt.Sprintf("baseline: %s %s (%s) is not found any more", e.Rule, e.Where, e.Fingerprint))
 		}
 	}
-	r := &report.Report{Version: version.String(), Result: res, Files: in.files, Notes: in.notes, Complete: !in.broken}
+	r := &report.Report{Version: version.String(), Result: res, Files: in.files, Notes: in.notes, Complete: !in.broken, Compared: j.baseline != nil || in.compared}
 	if err := r.Write(w, j.format); err != nil {
 		return err
 	}
+	if err := stepSummary(j.format, r); err != nil {
+		return err
+	}
 	return j.verdict(res, in)
+}
+
+// stepSummary adds all findings to the summary of a GitHub job: annotations have
+// room for a few.
+func stepSummary(f report.Format, r *report.Report) error {
+	name := os.Getenv("GITHUB_STEP_SUMMARY")
+	if f != report.GitHub || name == "" {
+		return nil
+	}
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("step summary: %w", err)
+	}
+	if err := r.Markdown(file, report.StepSummary); err != nil {
+		_ = file.Close()
+		return fmt.Errorf("step summary: %w", err)
+	}
+	return file.Close()
 }
 
 func (j *judge) verdict(res *lint.Result, in *loaded) error {
@@ -213,6 +234,7 @@ func (j *judge) diffTrees(w io.Writer, base string, paths []string) error {
 			l.one(before, f.Path, data, false)
 		}
 	}
+	after.compared = true
 	return j.finish(w, j.declared.Compare(before.configs, after.configs), after)
 }
 
@@ -231,6 +253,7 @@ func (j *judge) diffFile(w io.Writer, base string, paths []string) error {
 	}
 	before := &loaded{sources: map[string][]byte{}}
 	j.loader(disk{}).one(before, paths[0], data, true)
+	after.compared = true
 	return j.finish(w, j.declared.Compare(before.configs, after.configs), after)
 }
 
@@ -249,6 +272,7 @@ func (j *judge) diffChange(w io.Writer, base, script string) error {
 	if err != nil {
 		return unreadable(err)
 	}
+	before.compared = true
 	return j.finish(w, j.declared.Compare(before.configs, []*device.Config{res.Config}), before)
 }
 

@@ -73,6 +73,8 @@ type loaded struct {
 	notes   []string
 	broken  bool // something that was asked for could not be judged
 	sources map[string][]byte
+
+	compared bool // with another state
 }
 
 // loader reads and parses.

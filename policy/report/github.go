@@ -1,11 +1,14 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
+	"github.com/holdfast-bgp/holdfast/policy/device/lint"
 )
 
 // What GitHub shows of one step: the rest is counted, never sent and lost.
@@ -16,11 +19,13 @@ const (
 
 var levels = map[device.Severity]string{device.Error: "error", device.Warning: "warning", device.Info: "notice"}
 
-// github writes workflow commands, the worst first; findings are sorted so.
+// github writes workflow commands, the worst first.
 func (r *Report) github(w io.Writer) error {
 	var b strings.Builder
 	shown, total, left := map[string]int{}, 0, 0
-	for _, group := range fold(r.Result.Findings) {
+	groups := fold(r.Result.Findings)
+	slices.SortStableFunc(groups, func(a, b []*lint.Finding) int { return cmp.Compare(rank(a[0]), rank(b[0])) })
+	for _, group := range groups {
 		f := group[0]
 		if !f.Counts() {
 			continue
@@ -50,6 +55,19 @@ func (r *Report) github(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// rank puts what is proved before what is doubted, and that before the rest of
+// its severity.
+func rank(f *lint.Finding) int {
+	r := 3 * int(f.Severity)
+	switch {
+	case f.Witness != nil && !f.Undecided:
+		return r
+	case f.Undecided:
+		return r + 1
+	}
+	return r + 2
 }
 
 func data(s string) string {

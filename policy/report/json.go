@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
@@ -17,6 +16,8 @@ type document struct {
 	Complete bool          `json:"complete"`
 	Summary  counts        `json:"summary"`
 	Files    []fileJSON    `json:"files"`
+	Langs    []Language    `json:"languages"`
+	Sessions []sessionJSON `json:"sessions"`
 	Findings []findingJSON `json:"findings"`
 	Notes    []string      `json:"notes"`
 }
@@ -40,6 +41,15 @@ type fileJSON struct {
 	Problem    string         `json:"problem,omitempty"`
 }
 
+type sessionJSON struct {
+	Location device.Pos `json:"location"`
+	Session  string     `json:"session"`
+	Group    string     `json:"group,omitempty"`
+	Role     string     `json:"role"`
+	PeerAS   uint32     `json:"peer_as,omitempty"`
+	Verdict  string     `json:"verdict"` // clean, leak or unknown
+}
+
 type findingJSON struct {
 	Rule        string         `json:"rule"`
 	Also        []string       `json:"also,omitempty"`
@@ -50,6 +60,7 @@ type findingJSON struct {
 	Fix         string         `json:"fix,omitempty"`
 	Location    device.Pos     `json:"location"`
 	Dialect     device.Dialect `json:"dialect,omitempty"`
+	Host        string         `json:"host,omitempty"`
 	Session     string         `json:"session,omitempty"`
 	Group       string         `json:"group,omitempty"`
 	Role        string         `json:"role,omitempty"`
@@ -100,16 +111,17 @@ func (r *Report) json(w io.Writer) error {
 	for _, f := range r.Files {
 		d.Files = append(d.Files, fileJSON{f.Path, f.Dialect, f.Understood, f.Relevant, f.Problem})
 	}
+	d.Langs, d.Sessions = r.Languages(), []sessionJSON{}
+	for _, j := range r.Result.Judgements {
+		d.Sessions = append(d.Sessions, sessionJSON{j.Pos, j.Session, j.Group, j.Role.String(), j.PeerAS, j.Verdict.String()})
+	}
 	d.Summary = counts{Sessions: r.Result.Sessions, Judged: r.Result.Judged, Clean: r.Result.Clean}
 	for i := range r.Result.Findings {
 		f := &r.Result.Findings[i]
 		d.Summary.count(f)
 		d.Findings = append(d.Findings, encode(f))
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(d)
+	return indented(w, d)
 }
 
 func (c *counts) count(f *lint.Finding) {
@@ -133,7 +145,7 @@ func encode(f *lint.Finding) findingJSON {
 	rule, _ := lint.Lookup(f.Rule)
 	out := findingJSON{
 		Rule: f.Rule, Also: f.Also, Name: rule.Name, Severity: f.Severity.String(), Verdict: "finding", Message: f.Message, Fix: f.Fix,
-		Location: f.Pos, Dialect: f.Dialect, Session: f.Session, Group: f.Group, PeerAS: f.PeerAS,
+		Location: f.Pos, Dialect: f.Dialect, Host: f.Host, Session: f.Session, Group: f.Group, PeerAS: f.PeerAS,
 		Policy: f.Policy, Term: f.Term, Set: f.Set, Fingerprint: f.Fingerprint, Baseline: f.Baseline,
 	}
 	switch {

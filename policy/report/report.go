@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
@@ -17,6 +18,7 @@ type Report struct {
 	Files    []File
 	Notes    []string // what was assumed or left out
 	Complete bool     // every requested file was read
+	Compared bool     // with a baseline or another state: what is new is known
 }
 
 // File is one input and how well it was understood.
@@ -29,6 +31,42 @@ type File struct {
 	Lines      []string // the source, for excerpts
 }
 
+// Language is how well the files of one language were understood.
+type Language struct {
+	Dialect    device.Dialect `json:"dialect"`
+	Files      int            `json:"files"`
+	Understood int            `json:"understood_lines"`
+	Relevant   int            `json:"policy_lines"`
+}
+
+// Percent is the share of lines bearing on policy that was understood.
+func (l *Language) Percent() float64 {
+	if l.Relevant == 0 {
+		return 100
+	}
+	return 100 * float64(l.Understood) / float64(l.Relevant)
+}
+
+// Languages sums the files up, in the order of their names.
+func (r *Report) Languages() []Language {
+	out := []Language{}
+	for _, f := range r.Files {
+		if f.Dialect == "" {
+			continue
+		}
+		i := slices.IndexFunc(out, func(l Language) bool { return l.Dialect == f.Dialect })
+		if i < 0 {
+			i = len(out)
+			out = append(out, Language{Dialect: f.Dialect})
+		}
+		out[i].Files++
+		out[i].Understood += f.Understood
+		out[i].Relevant += f.Relevant
+	}
+	slices.SortFunc(out, func(a, b Language) int { return strings.Compare(string(a.Dialect), string(b.Dialect)) })
+	return out
+}
+
 // Format is an output format.
 type Format string
 
@@ -38,17 +76,30 @@ const (
 	JSON   Format = "json"
 	SARIF  Format = "sarif"
 	GitHub Format = "github"
+	GitLab Format = "gitlab" // Code Quality
+	JUnit  Format = "junit"
+	RDJSON Format = "rdjson" // reviewdog
+	HTML   Format = "html"
 )
 
 // Formats lists them.
-var Formats = []Format{Text, JSON, SARIF, GitHub}
+var Formats = []Format{Text, JSON, SARIF, GitHub, GitLab, JUnit, RDJSON, HTML}
+
+// FormatNames lists them for a message.
+func FormatNames() string {
+	names := make([]string, len(Formats))
+	for i, f := range Formats {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
+}
 
 // ParseFormat reads the name of a format.
 func ParseFormat(s string) (Format, error) {
 	if slices.Contains(Formats, Format(s)) {
 		return Format(s), nil
 	}
-	return "", fmt.Errorf("output %q: want text, json, sarif or github", s)
+	return "", fmt.Errorf("output %q: want one of %s", s, FormatNames())
 }
 
 // Write writes the report in a format.
@@ -60,6 +111,14 @@ func (r *Report) Write(w io.Writer, f Format) error {
 		return r.sarif(w)
 	case GitHub:
 		return r.github(w)
+	case GitLab:
+		return r.gitlab(w)
+	case JUnit:
+		return r.junit(w)
+	case RDJSON:
+		return r.rdjson(w)
+	case HTML:
+		return r.html(w)
 	}
 	return r.text(w)
 }
@@ -73,11 +132,22 @@ func (r *Report) line(p device.Pos) string {
 	return ""
 }
 
+// rulePage is where a rule is explained.
+func rulePage(id string) string { return home + "/blob/main/docs/runbooks/rules/" + id + ".md" }
+
 // routeText is a route in one line.
 func routeText(rt *device.Route) string {
 	path := "empty"
 	if len(rt.ASPath) > 0 {
-		path = strings.Trim(fmt.Sprint(rt.ASPath), "[]")
+		var asns []string
+		for _, a := range rt.ASPath {
+			if a == 0 {
+				asns = append(asns, "?") // the configuration does not say our ASN
+				continue
+			}
+			asns = append(asns, strconv.FormatUint(uint64(a), 10))
+		}
+		path = strings.Join(asns, " ")
 	}
 	communities := "none"
 	if len(rt.Communities) > 0 {

@@ -1,8 +1,8 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
+	"net/url"
 	"path/filepath"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
@@ -14,6 +14,12 @@ import (
 const fingerprintKey = "leaklint/v1"
 
 const home = "https://github.com/holdfast-bgp/holdfast"
+
+// maxLocations is how many related places GitHub shows of one result.
+const maxLocations = 100
+
+// maxResults is how many results GitHub takes of one run; the worst come first.
+const maxResults = 25_000
 
 var sarifLevels = map[device.Severity]string{device.Error: "error", device.Warning: "warning", device.Info: "note"}
 
@@ -29,9 +35,9 @@ func (r *Report) sarif(w io.Writer) error {
 	}
 	inv := sarif.NewInvocation()
 	inv.ExecutionSuccessful = &r.Complete
-	for i := range r.Result.Findings {
+	for i := range r.Result.Findings[:min(len(r.Result.Findings), maxResults)] {
 		f := &r.Result.Findings[i]
-		run.Results = append(run.Results, result(f, index[f.Rule]))
+		run.Results = append(run.Results, result(f, index[f.Rule], r.Compared))
 		if f.Undecided || f.Rule == "RL902" {
 			note := sarif.NewNotification()
 			note.Level, note.Message, note.Locations = sarifLevels[f.Severity], sarif.NewTextMessage(f.Message), []*sarif.Location{location(f.Pos, device.Pos{})}
@@ -40,17 +46,14 @@ func (r *Report) sarif(w io.Writer) error {
 	}
 	run.Invocations = []*sarif.Invocation{inv}
 	out.Runs = []*sarif.Run{run}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
+	return indented(w, out)
 }
 
 func descriptor(rule lint.Rule) *sarif.ReportingDescriptor {
 	d := sarif.NewRule(rule.ID)
 	d.Name = &rule.Name
 	title, help := rule.Title, rule.Explain()
-	uri := home + "/blob/main/docs/runbooks/rules/" + rule.ID + ".md"
+	uri := rulePage(rule.ID)
 	d.HelpURI = &uri
 	d.ShortDescription = sarif.NewMultiformatMessageString()
 	d.ShortDescription.Text = &title
@@ -58,10 +61,29 @@ func descriptor(rule lint.Rule) *sarif.ReportingDescriptor {
 	d.Help.Text = &help
 	d.DefaultConfiguration = sarif.NewReportingConfiguration()
 	d.DefaultConfiguration.Enabled, d.DefaultConfiguration.Level = true, sarifLevels[rule.Severity]
+	d.Properties = sarif.NewPropertyBag()
+	d.Properties.Properties["security-severity"] = securitySeverities[rule.Severity]
+	d.Properties.Properties["precision"] = precision(rule.ID)
+	d.Properties.Tags = []string{"bgp", "route-leak", "security"}
 	return d
 }
 
-func result(f *lint.Finding, index int) *sarif.Result {
+// securitySeverities are on GitHub's scale: 9 critical, 7 high, 4 medium.
+var securitySeverities = map[device.Severity]string{device.Error: "8.0", device.Warning: "5.0", device.Info: "2.0"}
+
+// precision: what is proved and replayed is certain, what is read off the text
+// of a policy less so.
+func precision(id string) string {
+	switch id[:3] {
+	case "RL1", "RL5", "RL9":
+		return "very-high"
+	case "RL6", "RL7":
+		return "medium"
+	}
+	return "high"
+}
+
+func result(f *lint.Finding, index int, compared bool) *sarif.Result {
 	res := sarif.NewRuleResult(f.Rule)
 	res.RuleIndex, res.Level, res.Kind = index, sarifLevels[f.Severity], "fail"
 	text := f.Message
@@ -70,19 +92,23 @@ func result(f *lint.Finding, index int) *sarif.Result {
 	}
 	res.Message = sarif.NewTextMessage(text)
 	at := location(f.Pos, f.End)
-	at.LogicalLocations = logical(f)
+	if named := logical(f); named != nil {
+		at.LogicalLocations = named // an absent list must be an empty one
+	}
 	res.Locations = []*sarif.Location{at}
-	for _, rel := range f.Related {
+	for _, rel := range f.Related[:min(len(f.Related), maxLocations)] {
 		l := location(rel.Pos, device.Pos{})
 		l.Message = sarif.NewTextMessage(rel.Message)
 		res.RelatedLocations = append(res.RelatedLocations, l)
 	}
 	res.PartialFingerprints = map[string]string{fingerprintKey: f.Fingerprint}
-	state := "new"
-	if f.Baseline {
-		state = "unchanged"
+	if compared {
+		state := "new"
+		if f.Baseline {
+			state = "unchanged"
+		}
+		res.BaselineState = &state
 	}
-	res.BaselineState = &state
 	if f.Suppressed != nil {
 		s := sarif.NewSuppression()
 		kind := "inSource"
@@ -128,7 +154,7 @@ func location(p, end device.Pos) *sarif.Location {
 		return sarif.NewLocation()
 	}
 	phys := sarif.NewPhysicalLocation()
-	phys.ArtifactLocation = sarif.NewSimpleArtifactLocation(filepath.ToSlash(p.File))
+	phys.ArtifactLocation = sarif.NewSimpleArtifactLocation((&url.URL{Path: filepath.ToSlash(p.File)}).String())
 	phys.Region = sarif.NewRegion()
 	line := p.Line
 	phys.Region.StartLine = &line

@@ -100,6 +100,9 @@ func (r *Report) summary(b *strings.Builder) {
 			fmt.Fprintf(b, "%s: not judged: %s\n", f.Path, f.Problem)
 		}
 	}
+	for _, l := range r.Languages() {
+		fmt.Fprintf(b, "%s: %d of %d lines that bear on policy understood (%.1f %%), %d files\n", l.Dialect, l.Understood, l.Relevant, l.Percent(), l.Files)
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(b, "note: %s\n", n)
 	}

@@ -13,6 +13,31 @@ type Result struct {
 	Judged   int // external sessions that were judged
 	Clean    int // of those, without a proved leak or a doubt
 	Sessions int
+
+	Judgements []Judgement // of the external sessions, in the order of the files
+}
+
+// Outcome is what was proved about a session. The zero value is Unproved.
+type Outcome uint8
+
+// Outcomes.
+const (
+	Unproved Outcome = iota
+	Leaks
+	Clean
+)
+
+// String writes unknown, leak or clean.
+func (o Outcome) String() string { return [...]string{"unknown", "leak", "clean"}[o] }
+
+// Judgement is the outcome for one external session.
+type Judgement struct {
+	Pos     device.Pos
+	Session string
+	Group   string
+	Role    device.Role
+	PeerAS  uint32
+	Verdict Outcome
 }
 
 // analysis is the work on one configuration.
@@ -23,7 +48,7 @@ type analysis struct {
 	evidence       *evidence
 	asksSender     bool
 	findings       []Finding
-	judgedSessions int
+	judgedSessions []*device.Session
 }
 
 // None declares nothing.
@@ -55,8 +80,13 @@ func (d *Declaration) Check(cfgs ...*device.Config) *Result {
 		a.roles()
 		a.limits()
 		res.Findings = append(res.Findings, a.finish()...)
-		res.Judged += a.judgedSessions
-		res.Clean += a.clean()
+		for _, j := range a.judgements() {
+			res.Judged++
+			if j.Verdict == Clean {
+				res.Clean++
+			}
+			res.Judgements = append(res.Judgements, j)
+		}
 		res.Sessions += len(cfg.Sessions)
 	}
 	res.Findings = append(res.Findings, d.acrossFiles(cfgs)...)
@@ -126,7 +156,7 @@ func walkList(p *device.Policy, ts []*device.Term, seen map[*device.Policy]bool,
 }
 
 func (a *analysis) add(f Finding) {
-	f.Dialect = a.cfg.Dialect
+	f.Dialect, f.Host = a.cfg.Dialect, a.cfg.Hostname
 	a.findings = append(a.findings, f)
 }
 
@@ -188,13 +218,25 @@ func (a *analysis) finish() []Finding {
 	return out
 }
 
-// clean counts judged sessions nothing was found on.
-func (a *analysis) clean() int {
-	bad := map[string]bool{}
-	for _, f := range a.findings {
-		if f.Session != "" && (f.Witness != nil || f.Undecided) {
-			bad[f.Session] = true
+// judgements gives every judged session its outcome.
+func (a *analysis) judgements() []Judgement {
+	worst := map[string]Outcome{}
+	for i := range a.findings {
+		switch f := &a.findings[i]; {
+		case f.Session == "":
+		case f.Witness != nil && !f.Undecided:
+			worst[f.Session] = Leaks
+		case f.Undecided && worst[f.Session] != Leaks:
+			worst[f.Session] = Unproved
 		}
 	}
-	return max(a.judgedSessions-len(bad), 0)
+	var out []Judgement
+	for _, s := range a.judgedSessions {
+		j := Judgement{Pos: s.Pos, Session: s.Name, Group: s.Group, Role: a.d.judged(s), PeerAS: s.PeerAS, Verdict: Clean}
+		if v, found := worst[s.Name]; found {
+			j.Verdict = v
+		}
+		out = append(out, j)
+	}
+	return out
 }

@@ -68,7 +68,7 @@ type comparison struct {
 }
 
 func (c *comparison) add(f Finding) {
-	f.Dialect = c.new.Dialect
+	f.Dialect, f.Host = c.new.Dialect, c.new.Hostname
 	if r, ok := Lookup(f.Rule); ok {
 		f.Severity = max(f.Severity, r.Severity)
 	}

@@ -21,6 +21,7 @@ type Finding struct {
 	Pos      device.Pos
 	End      device.Pos
 	Dialect  device.Dialect
+	Host     string // name of the router, when its configuration says
 
 	Session  string // neighbor's address or name
 	Group    string
@@ -75,12 +76,12 @@ func (f *Finding) Counts() bool { return f.Suppressed == nil && !f.Baseline }
 // Rules is the rule and the others it stands for.
 func (f *Finding) Rules() string { return strings.Join(append([]string{f.Rule}, f.Also...), "/") }
 
-// fingerprint identifies a finding across reformatting, moved lines and other
-// files: what it says and where in the policy, never a line number.
+// fingerprint identifies a finding across reformatting, moved lines and renamed
+// files: the router, the rule and where in the policy, never a line number.
 func (f *Finding) fingerprint() string {
 	guards := slices.Clone(f.Guards)
 	slices.Sort(guards)
-	parts := []string{f.Rule, f.Group, f.Session, f.Policy, f.Term, f.Set, strings.Join(guards, "\x01")}
+	parts := []string{f.Rule, f.Host, f.Group, f.Session, f.Policy, f.Term, f.Set, strings.Join(guards, "\x01")}
 	if f.Session == "" && f.Policy == "" && f.Set == "" {
 		parts = append(parts, f.Message)
 	}

@@ -61,6 +61,7 @@ func (a *analysis) leaksTogether(sessions []*device.Session) {
 		}
 		if err != nil {
 			a.tooLarge(s, err)
+			a.judgedSessions = append(a.judgedSessions, s)
 		}
 	}
 }
@@ -228,7 +229,7 @@ func (a *analysis) leaksOf(u *symbolic.Universe, s *device.Session) error {
 		return err
 	}
 	external, internal := a.forbidden(u, s)
-	a.judgedSessions++
+	a.judgedSessions = append(a.judgedSessions, s)
 	a.originated(s)
 	proved := false
 	step := judgedStep(s)

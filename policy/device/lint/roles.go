@@ -69,7 +69,7 @@ func (d *Declaration) acrossFiles(cfgs []*device.Config) []Finding {
 				continue
 			}
 			f := Finding{
-				Rule: "RL604", Pos: s.Pos, Dialect: cfg.Dialect, Session: s.Name, Group: s.Group, Role: d.judged(s), RoleFrom: s.RoleSource, PeerAS: s.PeerAS,
+				Rule: "RL604", Pos: s.Pos, Dialect: cfg.Dialect, Host: cfg.Hostname, Session: s.Name, Group: s.Group, Role: d.judged(s), RoleFrom: s.RoleSource, PeerAS: s.PeerAS,
 				Message: fmt.Sprintf("roles are in use (%s), and routes learned from %s get no OTC", relies.Pos, s.Name), Fix: "give every external session a role",
 				Severity: device.Warning,
 			}
