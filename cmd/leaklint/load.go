@@ -222,5 +222,14 @@ func declaration(t tree, name string) (*lint.Declaration, error) {
 	if err != nil {
 		return nil, usageOf(fmt.Errorf("%s: %w", file, err))
 	}
+	err = d.ReadPrefixes(func(name string) ([]byte, error) {
+		if path.IsAbs(name) {
+			return t.read(name)
+		}
+		return t.read(filepath.Join(filepath.Dir(file), name))
+	})
+	if err != nil {
+		return nil, usageOf(fmt.Errorf("%s: %w", file, err))
+	}
 	return d, nil
 }

@@ -31,6 +31,7 @@ type Declaration struct {
 	ASNs             []uint32          `yaml:"asns"`
 	Prefixes         []string          `yaml:"prefixes"`
 	CustomerPrefixes []string          `yaml:"customer_prefixes"`
+	PrefixFiles      []string          `yaml:"prefix_files"` // more of both, one a line
 	Roles            []RoleRule        `yaml:"roles"`
 	UnknownRole      string            `yaml:"unknown_role"`
 	Tags             Tags              `yaml:"tags"`
@@ -99,15 +100,51 @@ func Declare(data []byte) (*Declaration, error) {
 	return d, d.compile()
 }
 
+// ReadPrefixes reads the files that hold own and customers' prefixes. A file
+// that names none is an error: nothing declared would mean that the lists of the
+// policies are believed.
+func (d *Declaration) ReadPrefixes(open func(name string) ([]byte, error)) error {
+	for _, name := range d.PrefixFiles {
+		data, err := open(name)
+		if err != nil {
+			return fmt.Errorf("declaration: prefix_files: %w", err)
+		}
+		found := 0
+		for n, line := range strings.Split(string(data), "\n") {
+			text, _, _ := strings.Cut(line, "#")
+			for _, word := range strings.Fields(text) {
+				p, err := ownPrefix(word)
+				if err != nil {
+					return fmt.Errorf("declaration: %s:%d: %w", name, n+1, err)
+				}
+				d.own = append(d.own, p)
+				found++
+			}
+		}
+		if found == 0 {
+			return fmt.Errorf("declaration: %s names no prefix: an empty file declares nothing", name)
+		}
+	}
+	return nil
+}
+
+func ownPrefix(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p != p.Masked() {
+		return p, fmt.Errorf("prefix %q: want a network such as 192.0.2.0/24, without host bits", s)
+	}
+	return p, nil
+}
+
 func (d *Declaration) compile() error {
 	if d.Version != 0 && d.Version != 1 {
 		return fmt.Errorf("declaration: version %d is not known; write version: 1", d.Version)
 	}
 	for _, list := range [][]string{d.Prefixes, d.CustomerPrefixes} {
 		for _, s := range list {
-			p, err := netip.ParsePrefix(s)
-			if err != nil || p != p.Masked() {
-				return fmt.Errorf("declaration: prefix %q: want a network such as 192.0.2.0/24, without host bits", s)
+			p, err := ownPrefix(s)
+			if err != nil {
+				return fmt.Errorf("declaration: %w", err)
 			}
 			d.own = append(d.own, p)
 		}
