@@ -1,7 +1,10 @@
 package lint
 
 import (
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
 	"github.com/holdfast-bgp/holdfast/policy/symbolic"
@@ -66,19 +69,7 @@ func (d *Declaration) Check(cfgs ...*device.Config) *Result {
 	for _, cfg := range cfgs {
 		d.assignRoles(cfg)
 	}
-	for _, cfg := range cfgs {
-		a := &analysis{cfg: cfg, d: d, own: d.ownASNs(cfg), asksSender: asksSender(cfg)}
-		a.diagnostics()
-		a.leaks()
-		a.terms()
-		a.references()
-		a.defaults()
-		a.cones()
-		a.deadGuards()
-		a.attributes()
-		a.tags()
-		a.roles()
-		a.limits()
+	for i, a := range d.analyse(cfgs) {
 		res.Findings = append(res.Findings, a.finish()...)
 		for _, j := range a.judgements() {
 			res.Judged++
@@ -87,12 +78,47 @@ func (d *Declaration) Check(cfgs ...*device.Config) *Result {
 			}
 			res.Judgements = append(res.Judgements, j)
 		}
-		res.Sessions += len(cfg.Sessions)
+		res.Sessions += len(cfgs[i].Sessions)
 	}
 	res.Findings = append(res.Findings, d.acrossFiles(cfgs)...)
 	res.Findings = append(res.Findings, d.againstASPA(cfgs)...)
 	sortFindings(res.Findings)
 	return res
+}
+
+// analyse works on several configurations at once; they share nothing.
+func (d *Declaration) analyse(cfgs []*device.Config) []*analysis {
+	out := make([]*analysis, len(cfgs))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, cfg := range cfgs {
+		g.Go(func() error {
+			out[i] = d.analysis(cfg)
+			out[i].run()
+			return nil
+		})
+	}
+	// No analysis fails: what cannot be decided is a finding.
+	_ = g.Wait()
+	return out
+}
+
+func (d *Declaration) analysis(cfg *device.Config) *analysis {
+	return &analysis{cfg: cfg, d: d, own: d.ownASNs(cfg), asksSender: asksSender(cfg)}
+}
+
+func (a *analysis) run() {
+	a.diagnostics()
+	a.leaks()
+	a.terms()
+	a.references()
+	a.defaults()
+	a.cones()
+	a.deadGuards()
+	a.attributes()
+	a.tags()
+	a.roles()
+	a.limits()
 }
 
 // asksSender reports whether a policy tells neighbors apart.

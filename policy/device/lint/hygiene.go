@@ -42,7 +42,7 @@ func (a *analysis) hygiene(u *symbolic.Universe, s *device.Session, dec *symboli
 	if site.Default() {
 		return
 	}
-	sent := u.And(dec.Must, site.Must)
+	sent := u.And(dec.Must, site.Must, carried(u, s))
 	if u.Empty(sent) {
 		return
 	}

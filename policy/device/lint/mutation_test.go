@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -161,6 +162,22 @@ func conjunctSlots(at *device.Expr) []*device.Expr {
 	return out
 }
 
+// perFile is how many places of one configuration a run changes; -mutations 0
+// changes all of them.
+var perFile = flag.Int("mutations", 15, "changed places of one configuration, 0 for all")
+
+// some spreads the changes over the whole configuration.
+func some(all []edit) []edit {
+	if *perFile == 0 || len(all) <= *perFile {
+		return all
+	}
+	var out []edit
+	for i := range *perFile {
+		out = append(out, all[i*len(all) / *perFile])
+	}
+	return out
+}
+
 // dirty are the sessions with a proved leak or a doubt.
 func dirty(res *Result) map[string]bool {
 	out := map[string]bool{}
@@ -184,11 +201,7 @@ func TestUnknownNeverCleans(t *testing.T) {
 			continue
 		}
 		sessions += len(was)
-		all := unknowns(cfg)
-		for i, e := range all {
-			if len(all) > 30 && i%(len(all)/30) != 0 {
-				continue
-			}
+		for _, e := range some(unknowns(cfg)) {
 			e.apply()
 			res := s.declared.Check(cfg)
 			now := dirty(res)
@@ -203,7 +216,7 @@ func TestUnknownNeverCleans(t *testing.T) {
 		}
 	}
 	t.Logf("%d mutations over %d sessions with findings", tried, sessions)
-	if tried < 500 {
+	if tried < 350 {
 		t.Errorf("only %d mutations were tried", tried)
 	}
 }
@@ -224,7 +237,7 @@ func TestGuardRemovalIsDetected(t *testing.T) {
 	for name, s := range specimens(t) {
 		cfg, d := s.parse(), s.declared
 		before := dirty(d.Check(cfg))
-		a := &analysis{cfg: cfg, d: d, own: d.ownASNs(cfg), asksSender: asksSender(cfg)}
+		a := d.analysis(cfg)
 		a.evidence = d.evidenceOf(cfg)
 		var open []*device.Session
 		for _, s := range cfg.Sessions {
@@ -233,7 +246,7 @@ func TestGuardRemovalIsDetected(t *testing.T) {
 			}
 		}
 		samples := a.samples()
-		for _, e := range guardsOff(cfg) {
+		for _, e := range some(guardsOff(cfg)) {
 			e.apply()
 			tried++
 			var leaking []*device.Session
@@ -259,7 +272,7 @@ func TestGuardRemovalIsDetected(t *testing.T) {
 		}
 	}
 	t.Logf("%d guards removed, %d sessions leak by a sampled route, %d of them seen", tried, leaks, seen)
-	if leaks < 100 || seen*100 < leaks*99 {
+	if leaks < 50 || seen*100 < leaks*99 {
 		t.Errorf("%d of %d leaks seen, want 99 %%", seen, leaks)
 	}
 }

@@ -15,31 +15,68 @@ func (a *analysis) tags() {
 	if len(a.d.tags.upstream()) == 0 && len(a.d.tags.marker()) == 0 {
 		return
 	}
+	var outside, inside []*device.Session
 	for _, s := range a.cfg.Sessions {
-		if s.Inactive || !s.Carries(device.IPv4) && !s.Carries(device.IPv6) {
-			continue
+		switch {
+		case s.Inactive || !s.Carries(device.IPv4) && !s.Carries(device.IPv6):
+		case a.d.external(s):
+			outside = append(outside, s)
+		case a.isInternal(s):
+			inside = append(inside, s)
 		}
-		if a.d.external(s) {
-			a.ingress(s)
-			a.egress(s)
+	}
+	a.asked(outside, a.ingressUniverse, a.ingress)
+	a.asked(outside, a.egressUniverse, a.egress)
+	a.asked(inside, a.insideUniverse, a.inside)
+}
+
+// asked puts a question about tags to sessions: to many in one universe, and to
+// those one at a time that are too large together. What is too large alone is
+// said.
+func (a *analysis) asked(sessions []*device.Session, universe func(...*device.Session) (*symbolic.Universe, error), ask func(u *symbolic.Universe, i int, s *device.Session) error) {
+	for batch := range slices.Chunk(sessions, together) {
+		done := 0
+		if u, err := universe(batch...); err == nil {
+			for i, s := range batch {
+				if ask(u, i, s) != nil {
+					break
+				}
+				done++
+			}
 		}
-		if a.isInternal(s) {
-			a.inside(s)
+		for _, s := range batch[done:] {
+			u, err := universe(s)
+			if err == nil {
+				err = ask(u, 0, s)
+			}
+			if err != nil {
+				a.tooLarge(s, err)
+			}
 		}
 	}
 }
 
-// asked makes a universe of one source and one session for questions about
-// tags. ok is false when it is too large, which is then said.
-func (a *analysis) asked(s *device.Session, src symbolic.Source) (u *symbolic.Universe, ok bool) {
-	u, err := symbolic.New(symbolic.Inputs{
-		Sources: []symbolic.Source{src}, Exports: []*device.Session{s}, Own: a.own, Prefer: preferredASNs,
+func (a *analysis) tagUniverse(exports []*device.Session, sources ...symbolic.Source) (*symbolic.Universe, error) {
+	return symbolic.New(symbolic.Inputs{
+		Sources: sources, Exports: exports, Own: a.own, Prefer: preferredASNs,
 		Communities: append(a.d.tags.upstream(), a.d.tags.marker()...),
 	})
-	if err != nil {
-		a.tooLarge(s, err)
+}
+
+func (a *analysis) ingressUniverse(ss ...*device.Session) (*symbolic.Universe, error) {
+	var sources []symbolic.Source
+	for _, s := range ss {
+		sources = append(sources, symbolic.Source{Route: a.sourceOf(s), Session: s})
 	}
-	return u, err == nil
+	return a.tagUniverse(nil, sources...)
+}
+
+func (a *analysis) egressUniverse(ss ...*device.Session) (*symbolic.Universe, error) {
+	return a.tagUniverse(ss, symbolic.Source{Route: device.Source{Protocol: device.IBGP, Role: device.Internal, Name: "iBGP"}})
+}
+
+func (a *analysis) insideUniverse(ss ...*device.Session) (*symbolic.Universe, error) {
+	return a.tagUniverse(ss, symbolic.Source{Route: device.Source{Protocol: device.EBGP, Role: device.Peer, Name: "eBGP"}})
 }
 
 // tagFor is what ingress puts on routes of a neighbor of the role.
@@ -51,12 +88,8 @@ func (d *Declaration) tagFor(r device.Role) []device.Community {
 }
 
 // ingress: RL502 and RL504.
-func (a *analysis) ingress(s *device.Session) {
-	u, ok := a.asked(s, symbolic.Source{Route: a.sourceOf(s), Session: s})
-	if !ok {
-		return
-	}
-	in := u.Imported(0)
+func (a *analysis) ingress(u *symbolic.Universe, i int, s *device.Session) error {
+	in := u.Imported(i)
 	if want := a.d.tagFor(a.d.judged(s)); len(want) > 0 {
 		untagged := in.May
 		for _, tag := range want {
@@ -78,18 +111,14 @@ func (a *analysis) ingress(s *device.Session) {
 			a.add(f)
 		}
 	}
+	return nil
 }
 
 // egress: RL501, and RL505 when the reject is there but comes too late.
-func (a *analysis) egress(s *device.Session) {
-	u, ok := a.asked(s, symbolic.Source{Route: device.Source{Protocol: device.IBGP, Role: device.Internal, Name: "iBGP"}})
-	if !ok {
-		return
-	}
+func (a *analysis) egress(u *symbolic.Universe, _ int, s *device.Session) error {
 	dec, err := u.Export(s)
 	if err != nil {
-		a.tooLarge(s, err)
-		return
+		return err
 	}
 	for _, tag := range a.d.tags.upstream() {
 		leaks := u.And(dec.May, u.Received(func(c device.Community) bool { return c == tag }))
@@ -106,6 +135,7 @@ func (a *analysis) egress(s *device.Session) {
 		}
 		a.add(f)
 	}
+	return nil
 }
 
 // rejectsTag finds a term of the session's policies that rejects the tag.
@@ -127,21 +157,16 @@ func rejectsTag(s *device.Session, tag device.Community) *device.Term {
 }
 
 // inside: RL503 and RL507.
-func (a *analysis) inside(s *device.Session) {
+func (a *analysis) inside(u *symbolic.Universe, _ int, s *device.Session) error {
 	if s.Facts.SendCommunity == device.Stripped {
 		a.add(a.onSession(s, Finding{
 			Rule: "RL507", Pos: s.Pos, Message: fmt.Sprintf("communities do not cross the internal session with %s: tags are lost there", s.Name),
 			Fix: "configure send-community",
 		}))
 	}
-	u, ok := a.asked(s, symbolic.Source{Route: device.Source{Protocol: device.EBGP, Role: device.Peer, Name: "eBGP"}})
-	if !ok {
-		return
-	}
 	dec, err := u.Export(s)
 	if err != nil {
-		a.tooLarge(s, err)
-		return
+		return err
 	}
 	for _, tag := range a.d.tags.upstream() {
 		without, _ := u.CarriedAfter(dec, tag)
@@ -153,4 +178,5 @@ func (a *analysis) inside(s *device.Session) {
 			}))
 		}
 	}
+	return nil
 }

@@ -15,8 +15,7 @@ import (
 // it did not advertise before. Where a leak is proved on the session, the leak
 // says so; sessions that share their policies are one finding.
 func (c *comparison) widened() {
-	after := c.analysis(c.new)
-	before := c.analysis(c.old)
+	after := c.d.analysis(c.new)
 	imports := c.importsChanged(after)
 	done := map[string]bool{}
 	for _, s := range c.new.Sessions {
@@ -31,12 +30,8 @@ func (c *comparison) widened() {
 		if done[key] {
 			continue
 		}
-		done[key] = c.widenedAt(after, before, s, was)
+		done[key] = c.widenedAt(after, s, was)
 	}
-}
-
-func (c *comparison) analysis(cfg *device.Config) *analysis {
-	return &analysis{cfg: cfg, d: c.d, own: c.d.ownASNs(cfg), asksSender: asksSender(cfg)}
 }
 
 // sessionBefore finds the session of the base that a session comes from.
@@ -66,7 +61,7 @@ func (c *comparison) importsChanged(after *analysis) bool {
 
 // widenedAt looks for a route that the session certainly advertises now and
 // certainly did not before.
-func (c *comparison) widenedAt(after, before *analysis, s, was *device.Session) bool {
+func (c *comparison) widenedAt(after *analysis, s, was *device.Session) bool {
 	in := symbolic.Inputs{Sources: after.sources(), Exports: []*device.Session{s, was}, Own: after.own, Prefer: preferredASNs}
 	for _, src := range in.Sources {
 		var old *device.Session
