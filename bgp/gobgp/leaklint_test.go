@@ -2,6 +2,8 @@ package gobgp
 
 import (
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/netip"
 	"testing"
 
@@ -13,8 +15,6 @@ import (
 	frontend "github.com/holdfast-bgp/holdfast/policy/device/gobgp"
 	"github.com/holdfast-bgp/holdfast/policy/device/lint"
 )
-
-type object = map[string]any
 
 // rendered is what loadPolicy configures, as gobgpd would read it from a file.
 // It is made of the same sets and statements.
@@ -64,6 +64,64 @@ func statementObject(s *api.Statement) object {
 		actions["route-disposition"] = "accept-route"
 	}
 	return object{"name": s.Name, "conditions": conditions, "actions": actions}
+}
+
+// The policy GoBGP holds behind the guard is proved at every start. What would
+// make it leak, and what cannot be judged, stops the start.
+func TestEnginePolicyIsVetted(t *testing.T) {
+	const asn = 64496
+	accept := &api.Actions{RouteAction: api.RouteAction_ACCEPT}
+	toUp := &api.MatchSet{Type: api.MatchSet_ANY, Name: upLeg}
+	for _, c := range []struct {
+		name  string
+		first *api.Statement
+		ok    bool
+	}{
+		{"as it is", nil, true},
+		{"everything", &api.Statement{Name: "x", Actions: accept}, false},
+		{"everything up", &api.Statement{Name: "x", Conditions: &api.Conditions{NeighborSet: toUp}, Actions: accept}, false},
+		{"what came from up", &api.Statement{Name: "x", Conditions: &api.Conditions{NeighborSet: toUp, LargeCommunitySet: &api.MatchSet{Name: upMark}}, Actions: accept}, false},
+		{"what is not ours", &api.Statement{Name: "x", Conditions: &api.Conditions{LargeCommunitySet: &api.MatchSet{Type: api.MatchSet_INVERT, Name: ownMark}}, Actions: accept}, false},
+		{"to customers", &api.Statement{Name: "x", Conditions: &api.Conditions{NeighborSet: &api.MatchSet{Name: downLeg}}, Actions: accept}, true},
+		{"a condition nobody judges", &api.Statement{Name: "x", Conditions: &api.Conditions{NeighborSet: toUp, RouteType: api.Conditions_ROUTE_TYPE_INTERNAL}, Actions: accept}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newGuardedLab(t, asn)
+			ctx := t.Context()
+			if c.first != nil {
+				p := &api.Policy{Name: "added", Statements: []*api.Statement{c.first}}
+				if err := l.server.AddPolicy(ctx, &api.AddPolicyRequest{Policy: p}); err != nil {
+					t.Fatal(err)
+				}
+				err := l.server.SetPolicyAssignment(ctx, &api.SetPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{
+					Name: globalTable, Direction: api.PolicyDirection_EXPORT, DefaultAction: api.RouteAction_REJECT,
+					Policies: []*api.Policy{{Name: "added"}, {Name: exportPolicy}},
+				}})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.vet(ctx); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrLeaks) {
+				t.Errorf("vet: %v, want clean %v", err, c.ok)
+			}
+		})
+	}
+}
+
+// newGuardedLab is GoBGP with the policy of the guarded speaker and no
+// neighbors.
+func newGuardedLab(t *testing.T, asn uint32) *rib {
+	t.Helper()
+	r, err := newRIB(Config{ASN: asn, RouterID: netip.MustParseAddr("192.0.2.1"), Logger: slog.New(slog.DiscardHandler)}, "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
 }
 
 // Our own export policy cannot leak: what it lets out carries a tag that no

@@ -62,6 +62,12 @@ func newRIB(cfg Config, key string) (*rib, error) {
 	if err := r.loadPolicy(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("load policy: %w", err), r.server.StopBgp(ctx, &api.StopBgpRequest{}))
 	}
+	if cfg.off.Communities { // in tests only: there is no policy then
+		return r, nil
+	}
+	if err := r.vet(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("vet policy: %w", err), r.server.StopBgp(ctx, &api.StopBgpRequest{}))
+	}
 	return r, nil
 }
 
