@@ -251,6 +251,27 @@ func (e ChangeEffectKind) Valid() bool {
 	}
 }
 
+// Defines values for ConfigChangeKind.
+const (
+	ConfigChangeKindAdd    ConfigChangeKind = "add"
+	ConfigChangeKindChange ConfigChangeKind = "change"
+	ConfigChangeKindRemove ConfigChangeKind = "remove"
+)
+
+// Valid indicates whether the value is a known member of the ConfigChangeKind enum.
+func (e ConfigChangeKind) Valid() bool {
+	switch e {
+	case ConfigChangeKindAdd:
+		return true
+	case ConfigChangeKindChange:
+		return true
+	case ConfigChangeKindRemove:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DamageIntent.
 const (
 	DamageIntentLost DamageIntent = "lost"
@@ -263,6 +284,60 @@ func (e DamageIntent) Valid() bool {
 	case DamageIntentLost:
 		return true
 	case DamageIntentOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrainState.
+const (
+	DrainStateDrained   DrainState = "drained"
+	DrainStateDraining  DrainState = "draining"
+	DrainStateInService DrainState = "in-service"
+)
+
+// Valid indicates whether the value is a known member of the DrainState enum.
+func (e DrainState) Valid() bool {
+	switch e {
+	case DrainStateDrained:
+		return true
+	case DrainStateDraining:
+		return true
+	case DrainStateInService:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrainWhat.
+const (
+	DrainWhatNeighbor DrainWhat = "neighbor"
+	DrainWhatSite     DrainWhat = "site"
+)
+
+// Valid indicates whether the value is a known member of the DrainWhat enum.
+func (e DrainWhat) Valid() bool {
+	switch e {
+	case DrainWhatNeighbor:
+		return true
+	case DrainWhatSite:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrainRequestAcceptRisk.
+const (
+	DrainRequestAcceptRiskBelowMinSites DrainRequestAcceptRisk = "below-min-sites"
+)
+
+// Valid indicates whether the value is a known member of the DrainRequestAcceptRisk enum.
+func (e DrainRequestAcceptRisk) Valid() bool {
+	switch e {
+	case DrainRequestAcceptRiskBelowMinSites:
 		return true
 	default:
 		return false
@@ -578,6 +653,27 @@ func (e RouteStatusResting) Valid() bool {
 	}
 }
 
+// Defines values for SiteState.
+const (
+	SiteStateDrained   SiteState = "drained"
+	SiteStateDraining  SiteState = "draining"
+	SiteStateInService SiteState = "in-service"
+)
+
+// Valid indicates whether the value is a known member of the SiteState enum.
+func (e SiteState) Valid() bool {
+	switch e {
+	case SiteStateDrained:
+		return true
+	case SiteStateDraining:
+		return true
+	case SiteStateInService:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StatusBreaker.
 const (
 	StatusBreakerClosed     StatusBreaker = "closed"
@@ -740,6 +836,24 @@ func (e TokenSecretRole) Valid() bool {
 	case TokenSecretRoleReadOnly:
 		return true
 	case TokenSecretRoleSpeaker:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEdgeConfigParamsSystem.
+const (
+	GetEdgeConfigParamsSystemFrr   GetEdgeConfigParamsSystem = "frr"
+	GetEdgeConfigParamsSystemJunos GetEdgeConfigParamsSystem = "junos"
+)
+
+// Valid indicates whether the value is a known member of the GetEdgeConfigParamsSystem enum.
+func (e GetEdgeConfigParamsSystem) Valid() bool {
+	switch e {
+	case GetEdgeConfigParamsSystemFrr:
+		return true
+	case GetEdgeConfigParamsSystemJunos:
 		return true
 	default:
 		return false
@@ -1117,6 +1231,42 @@ type ChangeEffect struct {
 // ChangeEffectKind defines model for ChangeEffect.Kind.
 type ChangeEffectKind string
 
+// ConfigApply defines model for ConfigApply.
+type ConfigApply struct {
+	// Digest of the file that was planned
+	Digest string `json:"digest"`
+	Reason string `json:"reason"`
+}
+
+// ConfigChange defines model for ConfigChange.
+type ConfigChange struct {
+	Detail *string          `json:"detail,omitempty"`
+	Kind   ConfigChangeKind `json:"kind"`
+
+	// Loses routes are or can be lost there
+	Loses bool   `json:"loses"`
+	Name  string `json:"name"`
+
+	// What neighbor, session, site or setting
+	What string `json:"what"`
+}
+
+// ConfigChangeKind defines model for ConfigChange.Kind.
+type ConfigChangeKind string
+
+// ConfigPlan defines model for ConfigPlan.
+type ConfigPlan struct {
+	Applied bool           `json:"applied"`
+	Changes []ConfigChange `json:"changes"`
+
+	// Digest sha256 of the file
+	Digest string `json:"digest"`
+	Plan   Plan   `json:"plan"`
+
+	// Restart keys that differ and are read at start only
+	Restart []string `json:"restart"`
+}
+
 // Damage defines model for Damage.
 type Damage struct {
 	Accounts      []DamageAccount `json:"accounts"`
@@ -1208,6 +1358,54 @@ type DelegationsEnvelope struct {
 	Result     []Delegation `json:"result"`
 	ResultInfo ResultInfo   `json:"result_info"`
 	Success    bool         `json:"success"`
+}
+
+// Drain defines model for Drain.
+type Drain struct {
+	// BelowMinSites prefixes that it leaves with fewer sites than a service of theirs needs
+	BelowMinSites []string   `json:"below_min_sites"`
+	ChangeID      *string    `json:"change_id,omitempty"`
+	Detail        string     `json:"detail"`
+	DownAt        *time.Time `json:"down_at,omitempty"`
+
+	// Intent id of the negative intent
+	Intent *string `json:"intent,omitempty"`
+	Name   string  `json:"name"`
+
+	// Routes routes that it has
+	Routes int        `json:"routes"`
+	State  DrainState `json:"state"`
+	What   DrainWhat  `json:"what"`
+}
+
+// DrainState defines model for Drain.State.
+type DrainState string
+
+// DrainWhat defines model for Drain.What.
+type DrainWhat string
+
+// DrainRequest defines model for DrainRequest.
+type DrainRequest struct {
+	// AcceptRisk named risks
+	AcceptRisk *[]DrainRequestAcceptRisk `json:"accept_risk,omitempty"`
+	DryRun     *bool                     `json:"dry_run,omitempty"`
+	Reason     string                    `json:"reason"`
+
+	// WaitSeconds how long routes are de-preferred before they are withdrawn; the configuration's unless told
+	WaitSeconds *int `json:"wait_seconds,omitempty"`
+}
+
+// DrainRequestAcceptRisk defines model for DrainRequest.AcceptRisk.
+type DrainRequestAcceptRisk string
+
+// EdgeConfig defines model for EdgeConfig.
+type EdgeConfig struct {
+	Neighbor string `json:"neighbor"`
+
+	// Prefixes prefixes that the router will take from us
+	Prefixes int    `json:"prefixes"`
+	System   string `json:"system"`
+	Text     string `json:"text"`
 }
 
 // EmergencyResult defines model for EmergencyResult.
@@ -2105,6 +2303,38 @@ type ServicesEnvelope struct {
 	Success    bool             `json:"success"`
 }
 
+// Site defines model for Site.
+type Site struct {
+	By        *string    `json:"by,omitempty"`
+	DownAt    *time.Time `json:"down_at,omitempty"`
+	Intent    *string    `json:"intent,omitempty"`
+	Name      string     `json:"name"`
+	Neighbors []string   `json:"neighbors"`
+	Reason    *string    `json:"reason,omitempty"`
+	Routes    int        `json:"routes"`
+	State     SiteState  `json:"state"`
+}
+
+// SiteState defines model for Site.State.
+type SiteState string
+
+// SiteList defines model for SiteList.
+type SiteList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Site             `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // Snapshot defines model for Snapshot.
 type Snapshot struct {
 	Active        bool      `json:"active"`
@@ -2449,6 +2679,9 @@ type Since = time.Time
 
 // SinceGeneration defines model for SinceGeneration.
 type SinceGeneration = int64
+
+// SitePath defines model for SitePath.
+type SitePath = string
 
 // SnapshotPath defines model for SnapshotPath.
 type SnapshotPath = string
@@ -2906,6 +3139,24 @@ type UndoChangeParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyConfigParams defines parameters for ApplyConfig.
+type ApplyConfigParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // GetDamageParams defines parameters for GetDamage.
 type GetDamageParams struct {
 	// SinceGeneration the generation that was good; the active one unless told
@@ -2952,6 +3203,51 @@ type SetKillSwitchParams struct {
 type ListNegativeIntentsParams struct {
 	// AccountID only this account
 	AccountID *AccountFilter `form:"account_id,omitempty" json:"account_id,omitempty"`
+}
+
+// DrainNeighborParams defines parameters for DrainNeighbor.
+type DrainNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// GetEdgeConfigParams defines parameters for GetEdgeConfig.
+type GetEdgeConfigParams struct {
+	// System language of the router
+	System GetEdgeConfigParamsSystem `form:"system" json:"system"`
+}
+
+// GetEdgeConfigParamsSystem defines parameters for GetEdgeConfig.
+type GetEdgeConfigParamsSystem string
+
+// UndrainNeighborParams defines parameters for UndrainNeighbor.
+type UndrainNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
 // ListPrefixesParams defines parameters for ListPrefixes.
@@ -3185,6 +3481,42 @@ type CreateServiceParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// DrainSiteParams defines parameters for DrainSite.
+type DrainSiteParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UndrainSiteParams defines parameters for UndrainSite.
+type UndrainSiteParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // DiffSnapshotsParams defines parameters for DiffSnapshots.
 type DiffSnapshotsParams struct {
 	// From older generation; 0 is the empty state
@@ -3384,11 +3716,20 @@ type UnfreezeJSONRequestBody = ReasonRequired
 // UndoChangeJSONRequestBody defines body for UndoChange for application/json ContentType.
 type UndoChangeJSONRequestBody = ReasonRequired
 
+// ApplyConfigJSONRequestBody defines body for ApplyConfig for application/json ContentType.
+type ApplyConfigJSONRequestBody = ConfigApply
+
 // EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
 type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
 
 // SetKillSwitchJSONRequestBody defines body for SetKillSwitch for application/json ContentType.
 type SetKillSwitchJSONRequestBody = KillSwitchSet
+
+// DrainNeighborJSONRequestBody defines body for DrainNeighbor for application/json ContentType.
+type DrainNeighborJSONRequestBody = DrainRequest
+
+// UndrainNeighborJSONRequestBody defines body for UndrainNeighbor for application/json ContentType.
+type UndrainNeighborJSONRequestBody = ReasonRequired
 
 // CreatePrefixJSONRequestBody defines body for CreatePrefix for application/json ContentType.
 type CreatePrefixJSONRequestBody = OperatorPrefixCreate
@@ -3422,6 +3763,12 @@ type RollbackJSONRequestBody = Rollback
 
 // CreateServiceJSONRequestBody defines body for CreateService for application/json ContentType.
 type CreateServiceJSONRequestBody = ServiceCreate
+
+// DrainSiteJSONRequestBody defines body for DrainSite for application/json ContentType.
+type DrainSiteJSONRequestBody = DrainRequest
+
+// UndrainSiteJSONRequestBody defines body for UndrainSite for application/json ContentType.
+type UndrainSiteJSONRequestBody = ReasonRequired
 
 // PinSnapshotJSONRequestBody defines body for PinSnapshot for application/json ContentType.
 type PinSnapshotJSONRequestBody = ReasonRequired
@@ -3578,6 +3925,12 @@ type ServerInterface interface {
 	// UndoChange take one change back
 	// (POST /v1/changes/{change_id}/undo)
 	UndoChange(w http.ResponseWriter, r *http.Request, changeID ChangePath, params UndoChangeParams)
+	// ApplyConfig take the configuration file over
+	// (POST /v1/config/apply)
+	ApplyConfig(w http.ResponseWriter, r *http.Request, params ApplyConfigParams)
+	// PlanConfig what the configuration file would change
+	// (GET /v1/config/plan)
+	PlanConfig(w http.ResponseWriter, r *http.Request)
 	// GetDamage what is not as it was, and how to repair it
 	// (GET /v1/damage)
 	GetDamage(w http.ResponseWriter, r *http.Request, params GetDamageParams)
@@ -3596,9 +3949,18 @@ type ServerInterface interface {
 	// ListNeighbors neighbors and their sessions
 	// (GET /v1/neighbors)
 	ListNeighbors(w http.ResponseWriter, r *http.Request)
+	// DrainNeighbor de-prefer what a neighbor gets, wait, then withdraw it
+	// (POST /v1/neighbors/{neighbor}/drain)
+	DrainNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params DrainNeighborParams)
+	// GetEdgeConfig the router's side of the sessions with an edge
+	// (GET /v1/neighbors/{neighbor}/edge-config)
+	GetEdgeConfig(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params GetEdgeConfigParams)
 	// ListNeighborRoutes Adj-RIB-Out of a neighbor
 	// (GET /v1/neighbors/{neighbor}/routes)
 	ListNeighborRoutes(w http.ResponseWriter, r *http.Request, neighbor NeighborPath)
+	// UndrainNeighbor give a neighbor its routes back
+	// (POST /v1/neighbors/{neighbor}/undrain)
+	UndrainNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params UndrainNeighborParams)
 	// GetPlan what the next snapshot would change, and what preflight says of it
 	// (GET /v1/plan)
 	GetPlan(w http.ResponseWriter, r *http.Request)
@@ -3656,6 +4018,15 @@ type ServerInterface interface {
 	// CreateService create a service
 	// (POST /v1/services)
 	CreateService(w http.ResponseWriter, r *http.Request, params CreateServiceParams)
+	// ListSites sites, their neighbors and whether they are drained
+	// (GET /v1/sites)
+	ListSites(w http.ResponseWriter, r *http.Request)
+	// DrainSite de-prefer what the neighbors of a site get, wait, then withdraw it
+	// (POST /v1/sites/{site}/drain)
+	DrainSite(w http.ResponseWriter, r *http.Request, site SitePath, params DrainSiteParams)
+	// UndrainSite give the neighbors of a site their routes back
+	// (POST /v1/sites/{site}/undrain)
+	UndrainSite(w http.ResponseWriter, r *http.Request, site SitePath, params UndrainSiteParams)
 	// ListSnapshots snapshots, newest first
 	// (GET /v1/snapshots)
 	ListSnapshots(w http.ResponseWriter, r *http.Request)
@@ -7336,6 +7707,137 @@ func (siw *ServerInterfaceWrapper) UndoChange(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ApplyConfig operation middleware
+func (siw *ServerInterfaceWrapper) ApplyConfig(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyConfigParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApplyConfig(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PlanConfig operation middleware
+func (siw *ServerInterfaceWrapper) PlanConfig(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PlanConfig(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetDamage operation middleware
 func (siw *ServerInterfaceWrapper) GetDamage(w http.ResponseWriter, r *http.Request) {
 
@@ -7664,6 +8166,174 @@ func (siw *ServerInterfaceWrapper) ListNeighbors(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// DrainNeighbor operation middleware
+func (siw *ServerInterfaceWrapper) DrainNeighbor(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "neighbor" -------------
+	var neighbor NeighborPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "neighbor", r.PathValue("neighbor"), &neighbor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "neighbor", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DrainNeighborParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DrainNeighbor(w, r, neighbor, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetEdgeConfig operation middleware
+func (siw *ServerInterfaceWrapper) GetEdgeConfig(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "neighbor" -------------
+	var neighbor NeighborPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "neighbor", r.PathValue("neighbor"), &neighbor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "neighbor", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEdgeConfigParams
+
+	// ------------- Required query parameter "system" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "system", r.URL.Query(), &params.System, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "system"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "system", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetEdgeConfig(w, r, neighbor, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListNeighborRoutes operation middleware
 func (siw *ServerInterfaceWrapper) ListNeighborRoutes(w http.ResponseWriter, r *http.Request) {
 
@@ -7681,6 +8351,132 @@ func (siw *ServerInterfaceWrapper) ListNeighborRoutes(w http.ResponseWriter, r *
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListNeighborRoutes(w, r, neighbor)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UndrainNeighbor operation middleware
+func (siw *ServerInterfaceWrapper) UndrainNeighbor(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "neighbor" -------------
+	var neighbor NeighborPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "neighbor", r.PathValue("neighbor"), &neighbor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "neighbor", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UndrainNeighborParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UndrainNeighbor(w, r, neighbor, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -9351,6 +10147,272 @@ func (siw *ServerInterfaceWrapper) CreateService(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// ListSites operation middleware
+func (siw *ServerInterfaceWrapper) ListSites(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSites(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DrainSite operation middleware
+func (siw *ServerInterfaceWrapper) DrainSite(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "site" -------------
+	var site SitePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "site", r.PathValue("site"), &site, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "site", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DrainSiteParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DrainSite(w, r, site, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UndrainSite operation middleware
+func (siw *ServerInterfaceWrapper) UndrainSite(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "site" -------------
+	var site SitePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "site", r.PathValue("site"), &site, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "site", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UndrainSiteParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UndrainSite(w, r, site, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListSnapshots operation middleware
 func (siw *ServerInterfaceWrapper) ListSnapshots(w http.ResponseWriter, r *http.Request) {
 
@@ -10707,6 +11769,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals/{approval_id}/deny", wrapper.DenyApproval)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors", wrapper.ListNeighbors)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/routes", wrapper.ListNeighborRoutes)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/edge-config", wrapper.GetEdgeConfig)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/neighbors/{neighbor}/drain", wrapper.DrainNeighbor)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/neighbors/{neighbor}/undrain", wrapper.UndrainNeighbor)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/sites", wrapper.ListSites)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/sites/{site}/drain", wrapper.DrainSite)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/sites/{site}/undrain", wrapper.UndrainSite)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/config/plan", wrapper.PlanConfig)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/config/apply", wrapper.ApplyConfig)
 
 	return m
 }
@@ -12789,6 +13859,94 @@ func (response UndoChangedefaultApplicationProblemPlusJSONResponse) VisitUndoCha
 	return err
 }
 
+type ApplyConfigRequestObject struct {
+	Params ApplyConfigParams
+	Body   *ApplyConfigJSONRequestBody
+}
+
+type ApplyConfigResponseObject interface {
+	VisitApplyConfigResponse(w http.ResponseWriter) error
+}
+
+type ApplyConfig200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type ApplyConfig200JSONResponse struct {
+	Body    ConfigPlan
+	Headers ApplyConfig200ResponseHeaders
+}
+
+func (response ApplyConfig200JSONResponse) VisitApplyConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyConfigdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApplyConfigdefaultApplicationProblemPlusJSONResponse) VisitApplyConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlanConfigRequestObject struct {
+}
+
+type PlanConfigResponseObject interface {
+	VisitPlanConfigResponse(w http.ResponseWriter) error
+}
+
+type PlanConfig200JSONResponse ConfigPlan
+
+func (response PlanConfig200JSONResponse) VisitPlanConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlanConfigdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PlanConfigdefaultApplicationProblemPlusJSONResponse) VisitPlanConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDamageRequestObject struct {
 	Params GetDamageParams
 }
@@ -13043,6 +14201,97 @@ func (response ListNeighborsdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type DrainNeighborRequestObject struct {
+	Neighbor NeighborPath `json:"neighbor"`
+	Params   DrainNeighborParams
+	Body     *DrainNeighborJSONRequestBody
+}
+
+type DrainNeighborResponseObject interface {
+	VisitDrainNeighborResponse(w http.ResponseWriter) error
+}
+
+type DrainNeighbor200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type DrainNeighbor200JSONResponse struct {
+	Body    Drain
+	Headers DrainNeighbor200ResponseHeaders
+}
+
+func (response DrainNeighbor200JSONResponse) VisitDrainNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainNeighbordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DrainNeighbordefaultApplicationProblemPlusJSONResponse) VisitDrainNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEdgeConfigRequestObject struct {
+	Neighbor NeighborPath `json:"neighbor"`
+	Params   GetEdgeConfigParams
+}
+
+type GetEdgeConfigResponseObject interface {
+	VisitGetEdgeConfigResponse(w http.ResponseWriter) error
+}
+
+type GetEdgeConfig200JSONResponse EdgeConfig
+
+func (response GetEdgeConfig200JSONResponse) VisitGetEdgeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetEdgeConfigdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetEdgeConfigdefaultApplicationProblemPlusJSONResponse) VisitGetEdgeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListNeighborRoutesRequestObject struct {
 	Neighbor NeighborPath `json:"neighbor"`
 }
@@ -13071,6 +14320,57 @@ type ListNeighborRoutesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListNeighborRoutesdefaultApplicationProblemPlusJSONResponse) VisitListNeighborRoutesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndrainNeighborRequestObject struct {
+	Neighbor NeighborPath `json:"neighbor"`
+	Params   UndrainNeighborParams
+	Body     *UndrainNeighborJSONRequestBody
+}
+
+type UndrainNeighborResponseObject interface {
+	VisitUndrainNeighborResponse(w http.ResponseWriter) error
+}
+
+type UndrainNeighbor200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type UndrainNeighbor200JSONResponse struct {
+	Body    Drain
+	Headers UndrainNeighbor200ResponseHeaders
+}
+
+func (response UndrainNeighbor200JSONResponse) VisitUndrainNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndrainNeighbordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UndrainNeighbordefaultApplicationProblemPlusJSONResponse) VisitUndrainNeighborResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13991,6 +15291,146 @@ type CreateServicedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateServicedefaultApplicationProblemPlusJSONResponse) VisitCreateServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSitesRequestObject struct {
+}
+
+type ListSitesResponseObject interface {
+	VisitListSitesResponse(w http.ResponseWriter) error
+}
+
+type ListSites200JSONResponse SiteList
+
+func (response ListSites200JSONResponse) VisitListSitesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSitesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSitesdefaultApplicationProblemPlusJSONResponse) VisitListSitesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainSiteRequestObject struct {
+	Site   SitePath `json:"site"`
+	Params DrainSiteParams
+	Body   *DrainSiteJSONRequestBody
+}
+
+type DrainSiteResponseObject interface {
+	VisitDrainSiteResponse(w http.ResponseWriter) error
+}
+
+type DrainSite200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type DrainSite200JSONResponse struct {
+	Body    Drain
+	Headers DrainSite200ResponseHeaders
+}
+
+func (response DrainSite200JSONResponse) VisitDrainSiteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainSitedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DrainSitedefaultApplicationProblemPlusJSONResponse) VisitDrainSiteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndrainSiteRequestObject struct {
+	Site   SitePath `json:"site"`
+	Params UndrainSiteParams
+	Body   *UndrainSiteJSONRequestBody
+}
+
+type UndrainSiteResponseObject interface {
+	VisitUndrainSiteResponse(w http.ResponseWriter) error
+}
+
+type UndrainSite200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type UndrainSite200JSONResponse struct {
+	Body    Drain
+	Headers UndrainSite200ResponseHeaders
+}
+
+func (response UndrainSite200JSONResponse) VisitUndrainSiteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndrainSitedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UndrainSitedefaultApplicationProblemPlusJSONResponse) VisitUndrainSiteResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14951,6 +16391,12 @@ type StrictServerInterface interface {
 	// UndoChange take one change back
 	// (POST /v1/changes/{change_id}/undo)
 	UndoChange(ctx context.Context, request UndoChangeRequestObject) (UndoChangeResponseObject, error)
+	// ApplyConfig take the configuration file over
+	// (POST /v1/config/apply)
+	ApplyConfig(ctx context.Context, request ApplyConfigRequestObject) (ApplyConfigResponseObject, error)
+	// PlanConfig what the configuration file would change
+	// (GET /v1/config/plan)
+	PlanConfig(ctx context.Context, request PlanConfigRequestObject) (PlanConfigResponseObject, error)
 	// GetDamage what is not as it was, and how to repair it
 	// (GET /v1/damage)
 	GetDamage(ctx context.Context, request GetDamageRequestObject) (GetDamageResponseObject, error)
@@ -14969,9 +16415,18 @@ type StrictServerInterface interface {
 	// ListNeighbors neighbors and their sessions
 	// (GET /v1/neighbors)
 	ListNeighbors(ctx context.Context, request ListNeighborsRequestObject) (ListNeighborsResponseObject, error)
+	// DrainNeighbor de-prefer what a neighbor gets, wait, then withdraw it
+	// (POST /v1/neighbors/{neighbor}/drain)
+	DrainNeighbor(ctx context.Context, request DrainNeighborRequestObject) (DrainNeighborResponseObject, error)
+	// GetEdgeConfig the router's side of the sessions with an edge
+	// (GET /v1/neighbors/{neighbor}/edge-config)
+	GetEdgeConfig(ctx context.Context, request GetEdgeConfigRequestObject) (GetEdgeConfigResponseObject, error)
 	// ListNeighborRoutes Adj-RIB-Out of a neighbor
 	// (GET /v1/neighbors/{neighbor}/routes)
 	ListNeighborRoutes(ctx context.Context, request ListNeighborRoutesRequestObject) (ListNeighborRoutesResponseObject, error)
+	// UndrainNeighbor give a neighbor its routes back
+	// (POST /v1/neighbors/{neighbor}/undrain)
+	UndrainNeighbor(ctx context.Context, request UndrainNeighborRequestObject) (UndrainNeighborResponseObject, error)
 	// GetPlan what the next snapshot would change, and what preflight says of it
 	// (GET /v1/plan)
 	GetPlan(ctx context.Context, request GetPlanRequestObject) (GetPlanResponseObject, error)
@@ -15029,6 +16484,15 @@ type StrictServerInterface interface {
 	// CreateService create a service
 	// (POST /v1/services)
 	CreateService(ctx context.Context, request CreateServiceRequestObject) (CreateServiceResponseObject, error)
+	// ListSites sites, their neighbors and whether they are drained
+	// (GET /v1/sites)
+	ListSites(ctx context.Context, request ListSitesRequestObject) (ListSitesResponseObject, error)
+	// DrainSite de-prefer what the neighbors of a site get, wait, then withdraw it
+	// (POST /v1/sites/{site}/drain)
+	DrainSite(ctx context.Context, request DrainSiteRequestObject) (DrainSiteResponseObject, error)
+	// UndrainSite give the neighbors of a site their routes back
+	// (POST /v1/sites/{site}/undrain)
+	UndrainSite(ctx context.Context, request UndrainSiteRequestObject) (UndrainSiteResponseObject, error)
 	// ListSnapshots snapshots, newest first
 	// (GET /v1/snapshots)
 	ListSnapshots(ctx context.Context, request ListSnapshotsRequestObject) (ListSnapshotsResponseObject, error)
@@ -16419,6 +17883,63 @@ func (sh *strictHandler) UndoChange(w http.ResponseWriter, r *http.Request, chan
 	}
 }
 
+// ApplyConfig operation middleware
+func (sh *strictHandler) ApplyConfig(w http.ResponseWriter, r *http.Request, params ApplyConfigParams) {
+	var request ApplyConfigRequestObject
+
+	request.Params = params
+
+	var body ApplyConfigJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyConfig(ctx, request.(ApplyConfigRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyConfig")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApplyConfigResponseObject); ok {
+		if err := validResponse.VisitApplyConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PlanConfig operation middleware
+func (sh *strictHandler) PlanConfig(w http.ResponseWriter, r *http.Request) {
+	var request PlanConfigRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PlanConfig(ctx, request.(PlanConfigRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlanConfig")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PlanConfigResponseObject); ok {
+		if err := validResponse.VisitPlanConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetDamage operation middleware
 func (sh *strictHandler) GetDamage(w http.ResponseWriter, r *http.Request, params GetDamageParams) {
 	var request GetDamageRequestObject
@@ -16585,6 +18106,67 @@ func (sh *strictHandler) ListNeighbors(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// DrainNeighbor operation middleware
+func (sh *strictHandler) DrainNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params DrainNeighborParams) {
+	var request DrainNeighborRequestObject
+
+	request.Neighbor = neighbor
+	request.Params = params
+
+	var body DrainNeighborJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DrainNeighbor(ctx, request.(DrainNeighborRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DrainNeighbor")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DrainNeighborResponseObject); ok {
+		if err := validResponse.VisitDrainNeighborResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetEdgeConfig operation middleware
+func (sh *strictHandler) GetEdgeConfig(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params GetEdgeConfigParams) {
+	var request GetEdgeConfigRequestObject
+
+	request.Neighbor = neighbor
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetEdgeConfig(ctx, request.(GetEdgeConfigRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetEdgeConfig")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetEdgeConfigResponseObject); ok {
+		if err := validResponse.VisitGetEdgeConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListNeighborRoutes operation middleware
 func (sh *strictHandler) ListNeighborRoutes(w http.ResponseWriter, r *http.Request, neighbor NeighborPath) {
 	var request ListNeighborRoutesRequestObject
@@ -16604,6 +18186,40 @@ func (sh *strictHandler) ListNeighborRoutes(w http.ResponseWriter, r *http.Reque
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListNeighborRoutesResponseObject); ok {
 		if err := validResponse.VisitListNeighborRoutesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UndrainNeighbor operation middleware
+func (sh *strictHandler) UndrainNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params UndrainNeighborParams) {
+	var request UndrainNeighborRequestObject
+
+	request.Neighbor = neighbor
+	request.Params = params
+
+	var body UndrainNeighborJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UndrainNeighbor(ctx, request.(UndrainNeighborRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UndrainNeighbor")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UndrainNeighborResponseObject); ok {
+		if err := validResponse.VisitUndrainNeighborResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -17188,6 +18804,98 @@ func (sh *strictHandler) CreateService(w http.ResponseWriter, r *http.Request, p
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateServiceResponseObject); ok {
 		if err := validResponse.VisitCreateServiceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSites operation middleware
+func (sh *strictHandler) ListSites(w http.ResponseWriter, r *http.Request) {
+	var request ListSitesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSites(ctx, request.(ListSitesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSites")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSitesResponseObject); ok {
+		if err := validResponse.VisitListSitesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DrainSite operation middleware
+func (sh *strictHandler) DrainSite(w http.ResponseWriter, r *http.Request, site SitePath, params DrainSiteParams) {
+	var request DrainSiteRequestObject
+
+	request.Site = site
+	request.Params = params
+
+	var body DrainSiteJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DrainSite(ctx, request.(DrainSiteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DrainSite")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DrainSiteResponseObject); ok {
+		if err := validResponse.VisitDrainSiteResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UndrainSite operation middleware
+func (sh *strictHandler) UndrainSite(w http.ResponseWriter, r *http.Request, site SitePath, params UndrainSiteParams) {
+	var request UndrainSiteRequestObject
+
+	request.Site = site
+	request.Params = params
+
+	var body UndrainSiteJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UndrainSite(ctx, request.(UndrainSiteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UndrainSite")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UndrainSiteResponseObject); ok {
+		if err := validResponse.VisitUndrainSiteResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

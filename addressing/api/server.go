@@ -45,6 +45,10 @@ type Config struct {
 	Feed      Feed
 	Speakers  Speakers
 
+	Edges         Edges
+	Drains        Drains
+	Configuration Configuration
+
 	Mirror *Mirror                      // tokens without the store
 	Ready  func() (ok bool, why string) // for /readyz; ready if nil
 	Risks  func() []string              // named risks in force, for /v1/status

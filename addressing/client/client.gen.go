@@ -249,6 +249,27 @@ func (e ChangeEffectKind) Valid() bool {
 	}
 }
 
+// Defines values for ConfigChangeKind.
+const (
+	ConfigChangeKindAdd    ConfigChangeKind = "add"
+	ConfigChangeKindChange ConfigChangeKind = "change"
+	ConfigChangeKindRemove ConfigChangeKind = "remove"
+)
+
+// Valid indicates whether the value is a known member of the ConfigChangeKind enum.
+func (e ConfigChangeKind) Valid() bool {
+	switch e {
+	case ConfigChangeKindAdd:
+		return true
+	case ConfigChangeKindChange:
+		return true
+	case ConfigChangeKindRemove:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DamageIntent.
 const (
 	DamageIntentLost DamageIntent = "lost"
@@ -261,6 +282,60 @@ func (e DamageIntent) Valid() bool {
 	case DamageIntentLost:
 		return true
 	case DamageIntentOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrainState.
+const (
+	DrainStateDrained   DrainState = "drained"
+	DrainStateDraining  DrainState = "draining"
+	DrainStateInService DrainState = "in-service"
+)
+
+// Valid indicates whether the value is a known member of the DrainState enum.
+func (e DrainState) Valid() bool {
+	switch e {
+	case DrainStateDrained:
+		return true
+	case DrainStateDraining:
+		return true
+	case DrainStateInService:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrainWhat.
+const (
+	DrainWhatNeighbor DrainWhat = "neighbor"
+	DrainWhatSite     DrainWhat = "site"
+)
+
+// Valid indicates whether the value is a known member of the DrainWhat enum.
+func (e DrainWhat) Valid() bool {
+	switch e {
+	case DrainWhatNeighbor:
+		return true
+	case DrainWhatSite:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrainRequestAcceptRisk.
+const (
+	DrainRequestAcceptRiskBelowMinSites DrainRequestAcceptRisk = "below-min-sites"
+)
+
+// Valid indicates whether the value is a known member of the DrainRequestAcceptRisk enum.
+func (e DrainRequestAcceptRisk) Valid() bool {
+	switch e {
+	case DrainRequestAcceptRiskBelowMinSites:
 		return true
 	default:
 		return false
@@ -576,6 +651,27 @@ func (e RouteStatusResting) Valid() bool {
 	}
 }
 
+// Defines values for SiteState.
+const (
+	SiteStateDrained   SiteState = "drained"
+	SiteStateDraining  SiteState = "draining"
+	SiteStateInService SiteState = "in-service"
+)
+
+// Valid indicates whether the value is a known member of the SiteState enum.
+func (e SiteState) Valid() bool {
+	switch e {
+	case SiteStateDrained:
+		return true
+	case SiteStateDraining:
+		return true
+	case SiteStateInService:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StatusBreaker.
 const (
 	StatusBreakerClosed     StatusBreaker = "closed"
@@ -738,6 +834,24 @@ func (e TokenSecretRole) Valid() bool {
 	case TokenSecretRoleReadOnly:
 		return true
 	case TokenSecretRoleSpeaker:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEdgeConfigParamsSystem.
+const (
+	GetEdgeConfigParamsSystemFrr   GetEdgeConfigParamsSystem = "frr"
+	GetEdgeConfigParamsSystemJunos GetEdgeConfigParamsSystem = "junos"
+)
+
+// Valid indicates whether the value is a known member of the GetEdgeConfigParamsSystem enum.
+func (e GetEdgeConfigParamsSystem) Valid() bool {
+	switch e {
+	case GetEdgeConfigParamsSystemFrr:
+		return true
+	case GetEdgeConfigParamsSystemJunos:
 		return true
 	default:
 		return false
@@ -1115,6 +1229,42 @@ type ChangeEffect struct {
 // ChangeEffectKind defines model for ChangeEffect.Kind.
 type ChangeEffectKind string
 
+// ConfigApply defines model for ConfigApply.
+type ConfigApply struct {
+	// Digest of the file that was planned
+	Digest string `json:"digest"`
+	Reason string `json:"reason"`
+}
+
+// ConfigChange defines model for ConfigChange.
+type ConfigChange struct {
+	Detail *string          `json:"detail,omitempty"`
+	Kind   ConfigChangeKind `json:"kind"`
+
+	// Loses routes are or can be lost there
+	Loses bool   `json:"loses"`
+	Name  string `json:"name"`
+
+	// What neighbor, session, site or setting
+	What string `json:"what"`
+}
+
+// ConfigChangeKind defines model for ConfigChange.Kind.
+type ConfigChangeKind string
+
+// ConfigPlan defines model for ConfigPlan.
+type ConfigPlan struct {
+	Applied bool           `json:"applied"`
+	Changes []ConfigChange `json:"changes"`
+
+	// Digest sha256 of the file
+	Digest string `json:"digest"`
+	Plan   Plan   `json:"plan"`
+
+	// Restart keys that differ and are read at start only
+	Restart []string `json:"restart"`
+}
+
 // Damage defines model for Damage.
 type Damage struct {
 	Accounts      []DamageAccount `json:"accounts"`
@@ -1206,6 +1356,54 @@ type DelegationsEnvelope struct {
 	Result     []Delegation `json:"result"`
 	ResultInfo ResultInfo   `json:"result_info"`
 	Success    bool         `json:"success"`
+}
+
+// Drain defines model for Drain.
+type Drain struct {
+	// BelowMinSites prefixes that it leaves with fewer sites than a service of theirs needs
+	BelowMinSites []string   `json:"below_min_sites"`
+	ChangeID      *string    `json:"change_id,omitempty"`
+	Detail        string     `json:"detail"`
+	DownAt        *time.Time `json:"down_at,omitempty"`
+
+	// Intent id of the negative intent
+	Intent *string `json:"intent,omitempty"`
+	Name   string  `json:"name"`
+
+	// Routes routes that it has
+	Routes int        `json:"routes"`
+	State  DrainState `json:"state"`
+	What   DrainWhat  `json:"what"`
+}
+
+// DrainState defines model for Drain.State.
+type DrainState string
+
+// DrainWhat defines model for Drain.What.
+type DrainWhat string
+
+// DrainRequest defines model for DrainRequest.
+type DrainRequest struct {
+	// AcceptRisk named risks
+	AcceptRisk *[]DrainRequestAcceptRisk `json:"accept_risk,omitempty"`
+	DryRun     *bool                     `json:"dry_run,omitempty"`
+	Reason     string                    `json:"reason"`
+
+	// WaitSeconds how long routes are de-preferred before they are withdrawn; the configuration's unless told
+	WaitSeconds *int `json:"wait_seconds,omitempty"`
+}
+
+// DrainRequestAcceptRisk defines model for DrainRequest.AcceptRisk.
+type DrainRequestAcceptRisk string
+
+// EdgeConfig defines model for EdgeConfig.
+type EdgeConfig struct {
+	Neighbor string `json:"neighbor"`
+
+	// Prefixes prefixes that the router will take from us
+	Prefixes int    `json:"prefixes"`
+	System   string `json:"system"`
+	Text     string `json:"text"`
 }
 
 // EmergencyResult defines model for EmergencyResult.
@@ -2103,6 +2301,38 @@ type ServicesEnvelope struct {
 	Success    bool             `json:"success"`
 }
 
+// Site defines model for Site.
+type Site struct {
+	By        *string    `json:"by,omitempty"`
+	DownAt    *time.Time `json:"down_at,omitempty"`
+	Intent    *string    `json:"intent,omitempty"`
+	Name      string     `json:"name"`
+	Neighbors []string   `json:"neighbors"`
+	Reason    *string    `json:"reason,omitempty"`
+	Routes    int        `json:"routes"`
+	State     SiteState  `json:"state"`
+}
+
+// SiteState defines model for Site.State.
+type SiteState string
+
+// SiteList defines model for SiteList.
+type SiteList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Site             `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // Snapshot defines model for Snapshot.
 type Snapshot struct {
 	Active        bool      `json:"active"`
@@ -2447,6 +2677,9 @@ type Since = time.Time
 
 // SinceGeneration defines model for SinceGeneration.
 type SinceGeneration = int64
+
+// SitePath defines model for SitePath.
+type SitePath = string
 
 // SnapshotPath defines model for SnapshotPath.
 type SnapshotPath = string
@@ -2904,6 +3137,24 @@ type UndoChangeParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyConfigParams defines parameters for ApplyConfig.
+type ApplyConfigParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // GetDamageParams defines parameters for GetDamage.
 type GetDamageParams struct {
 	// SinceGeneration the generation that was good; the active one unless told
@@ -2950,6 +3201,51 @@ type SetKillSwitchParams struct {
 type ListNegativeIntentsParams struct {
 	// AccountID only this account
 	AccountID *AccountFilter `form:"account_id,omitempty" json:"account_id,omitempty"`
+}
+
+// DrainNeighborParams defines parameters for DrainNeighbor.
+type DrainNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// GetEdgeConfigParams defines parameters for GetEdgeConfig.
+type GetEdgeConfigParams struct {
+	// System language of the router
+	System GetEdgeConfigParamsSystem `form:"system" json:"system"`
+}
+
+// GetEdgeConfigParamsSystem defines parameters for GetEdgeConfig.
+type GetEdgeConfigParamsSystem string
+
+// UndrainNeighborParams defines parameters for UndrainNeighbor.
+type UndrainNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
 // ListPrefixesParams defines parameters for ListPrefixes.
@@ -3183,6 +3479,42 @@ type CreateServiceParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// DrainSiteParams defines parameters for DrainSite.
+type DrainSiteParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// UndrainSiteParams defines parameters for UndrainSite.
+type UndrainSiteParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // DiffSnapshotsParams defines parameters for DiffSnapshots.
 type DiffSnapshotsParams struct {
 	// From older generation; 0 is the empty state
@@ -3382,11 +3714,20 @@ type UnfreezeJSONRequestBody = ReasonRequired
 // UndoChangeJSONRequestBody defines body for UndoChange for application/json ContentType.
 type UndoChangeJSONRequestBody = ReasonRequired
 
+// ApplyConfigJSONRequestBody defines body for ApplyConfig for application/json ContentType.
+type ApplyConfigJSONRequestBody = ConfigApply
+
 // EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
 type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
 
 // SetKillSwitchJSONRequestBody defines body for SetKillSwitch for application/json ContentType.
 type SetKillSwitchJSONRequestBody = KillSwitchSet
+
+// DrainNeighborJSONRequestBody defines body for DrainNeighbor for application/json ContentType.
+type DrainNeighborJSONRequestBody = DrainRequest
+
+// UndrainNeighborJSONRequestBody defines body for UndrainNeighbor for application/json ContentType.
+type UndrainNeighborJSONRequestBody = ReasonRequired
 
 // CreatePrefixJSONRequestBody defines body for CreatePrefix for application/json ContentType.
 type CreatePrefixJSONRequestBody = OperatorPrefixCreate
@@ -3420,6 +3761,12 @@ type RollbackJSONRequestBody = Rollback
 
 // CreateServiceJSONRequestBody defines body for CreateService for application/json ContentType.
 type CreateServiceJSONRequestBody = ServiceCreate
+
+// DrainSiteJSONRequestBody defines body for DrainSite for application/json ContentType.
+type DrainSiteJSONRequestBody = DrainRequest
+
+// UndrainSiteJSONRequestBody defines body for UndrainSite for application/json ContentType.
+type UndrainSiteJSONRequestBody = ReasonRequired
 
 // PinSnapshotJSONRequestBody defines body for PinSnapshot for application/json ContentType.
 type PinSnapshotJSONRequestBody = ReasonRequired
@@ -3882,6 +4229,25 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
 	UndoChange(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ApplyConfigWithBody take the configuration file over
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+	ApplyConfigWithBody(ctx context.Context, params *ApplyConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApplyConfig take the configuration file over
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+	ApplyConfig(ctx context.Context, params *ApplyConfigParams, body ApplyConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanConfig what the configuration file would change
+	//
+	// Corresponds with GET /v1/config/plan (the `PlanConfig` operationId).
+	PlanConfig(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDamage what is not as it was, and how to repair it
 	//
 	// Corresponds with GET /v1/damage (the `GetDamage` operationId).
@@ -3930,10 +4296,43 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/neighbors (the `ListNeighbors` operationId).
 	ListNeighbors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DrainNeighborWithBody de-prefer what a neighbor gets, wait, then withdraw it
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+	DrainNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DrainNeighbor de-prefer what a neighbor gets, wait, then withdraw it
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+	DrainNeighbor(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, body DrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetEdgeConfig the router's side of the sessions with an edge
+	//
+	// Corresponds with GET /v1/neighbors/{neighbor}/edge-config (the `GetEdgeConfig` operationId).
+	GetEdgeConfig(ctx context.Context, neighbor NeighborPath, params *GetEdgeConfigParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListNeighborRoutes Adj-RIB-Out of a neighbor
 	//
 	// Corresponds with GET /v1/neighbors/{neighbor}/routes (the `ListNeighborRoutes` operationId).
 	ListNeighborRoutes(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndrainNeighborWithBody give a neighbor its routes back
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+	UndrainNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndrainNeighbor give a neighbor its routes back
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+	UndrainNeighbor(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPlan what the next snapshot would change, and what preflight says of it
 	//
@@ -4130,6 +4529,39 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/services (the `CreateService` operationId).
 	CreateService(ctx context.Context, params *CreateServiceParams, body CreateServiceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSites sites, their neighbors and whether they are drained
+	//
+	// Corresponds with GET /v1/sites (the `ListSites` operationId).
+	ListSites(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DrainSiteWithBody de-prefer what the neighbors of a site get, wait, then withdraw it
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+	DrainSiteWithBody(ctx context.Context, site SitePath, params *DrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DrainSite de-prefer what the neighbors of a site get, wait, then withdraw it
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+	DrainSite(ctx context.Context, site SitePath, params *DrainSiteParams, body DrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndrainSiteWithBody give the neighbors of a site their routes back
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+	UndrainSiteWithBody(ctx context.Context, site SitePath, params *UndrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndrainSite give the neighbors of a site their routes back
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+	UndrainSite(ctx context.Context, site SitePath, params *UndrainSiteParams, body UndrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSnapshots snapshots, newest first
 	//
@@ -5251,6 +5683,55 @@ func (c *Client) UndoChange(ctx context.Context, changeID ChangePath, params *Un
 	return c.Client.Do(req)
 }
 
+// ApplyConfigWithBody take the configuration file over
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+func (c *Client) ApplyConfigWithBody(ctx context.Context, params *ApplyConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApplyConfigRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApplyConfig take the configuration file over
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+func (c *Client) ApplyConfig(ctx context.Context, params *ApplyConfigParams, body ApplyConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApplyConfigRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanConfig what the configuration file would change
+//
+// Corresponds with GET /v1/config/plan (the `PlanConfig` operationId).
+func (c *Client) PlanConfig(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanConfigRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetDamage what is not as it was, and how to repair it
 //
 // Corresponds with GET /v1/damage (the `GetDamage` operationId).
@@ -5379,11 +5860,94 @@ func (c *Client) ListNeighbors(ctx context.Context, reqEditors ...RequestEditorF
 	return c.Client.Do(req)
 }
 
+// DrainNeighborWithBody de-prefer what a neighbor gets, wait, then withdraw it
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+func (c *Client) DrainNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrainNeighborRequestWithBody(c.Server, neighbor, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DrainNeighbor de-prefer what a neighbor gets, wait, then withdraw it
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+func (c *Client) DrainNeighbor(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, body DrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrainNeighborRequest(c.Server, neighbor, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetEdgeConfig the router's side of the sessions with an edge
+//
+// Corresponds with GET /v1/neighbors/{neighbor}/edge-config (the `GetEdgeConfig` operationId).
+func (c *Client) GetEdgeConfig(ctx context.Context, neighbor NeighborPath, params *GetEdgeConfigParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetEdgeConfigRequest(c.Server, neighbor, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListNeighborRoutes Adj-RIB-Out of a neighbor
 //
 // Corresponds with GET /v1/neighbors/{neighbor}/routes (the `ListNeighborRoutes` operationId).
 func (c *Client) ListNeighborRoutes(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListNeighborRoutesRequest(c.Server, neighbor)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndrainNeighborWithBody give a neighbor its routes back
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+func (c *Client) UndrainNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndrainNeighborRequestWithBody(c.Server, neighbor, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndrainNeighbor give a neighbor its routes back
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+func (c *Client) UndrainNeighbor(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndrainNeighborRequest(c.Server, neighbor, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5880,6 +6444,89 @@ func (c *Client) CreateServiceWithBody(ctx context.Context, params *CreateServic
 // Corresponds with POST /v1/services (the `CreateService` operationId).
 func (c *Client) CreateService(ctx context.Context, params *CreateServiceParams, body CreateServiceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateServiceRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSites sites, their neighbors and whether they are drained
+//
+// Corresponds with GET /v1/sites (the `ListSites` operationId).
+func (c *Client) ListSites(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSitesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DrainSiteWithBody de-prefer what the neighbors of a site get, wait, then withdraw it
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+func (c *Client) DrainSiteWithBody(ctx context.Context, site SitePath, params *DrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrainSiteRequestWithBody(c.Server, site, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DrainSite de-prefer what the neighbors of a site get, wait, then withdraw it
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+func (c *Client) DrainSite(ctx context.Context, site SitePath, params *DrainSiteParams, body DrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrainSiteRequest(c.Server, site, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndrainSiteWithBody give the neighbors of a site their routes back
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+func (c *Client) UndrainSiteWithBody(ctx context.Context, site SitePath, params *UndrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndrainSiteRequestWithBody(c.Server, site, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndrainSite give the neighbors of a site their routes back
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+func (c *Client) UndrainSite(ctx context.Context, site SitePath, params *UndrainSiteParams, body UndrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndrainSiteRequest(c.Server, site, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9550,6 +10197,132 @@ func NewUndoChangeRequestWithBody(server string, changeID ChangePath, params *Un
 	return req, nil
 }
 
+// NewApplyConfigRequest calls the generic ApplyConfig builder with application/json body
+func NewApplyConfigRequest(server string, params *ApplyConfigParams, body ApplyConfigJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApplyConfigRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewApplyConfigRequestWithBody constructs an http.Request for the ApplyConfig method, with any body, and a specified content type
+func NewApplyConfigRequestWithBody(server string, params *ApplyConfigParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/config/apply")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPlanConfigRequest constructs an http.Request for the PlanConfig method
+func NewPlanConfigRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/config/plan")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetDamageRequest constructs an http.Request for the GetDamage method
 func NewGetDamageRequest(server string, params *GetDamageParams) (*http.Request, error) {
 	var err error
@@ -9910,6 +10683,169 @@ func NewListNeighborsRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewDrainNeighborRequest calls the generic DrainNeighbor builder with application/json body
+func NewDrainNeighborRequest(server string, neighbor NeighborPath, params *DrainNeighborParams, body DrainNeighborJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDrainNeighborRequestWithBody(server, neighbor, params, "application/json", bodyReader)
+}
+
+// NewDrainNeighborRequestWithBody constructs an http.Request for the DrainNeighbor method, with any body, and a specified content type
+func NewDrainNeighborRequestWithBody(server string, neighbor NeighborPath, params *DrainNeighborParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "neighbor", neighbor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/neighbors/%s/drain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetEdgeConfigRequest constructs an http.Request for the GetEdgeConfig method
+func NewGetEdgeConfigRequest(server string, neighbor NeighborPath, params *GetEdgeConfigParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "neighbor", neighbor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/neighbors/%s/edge-config", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "system", params.System, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListNeighborRoutesRequest constructs an http.Request for the ListNeighborRoutes method
 func NewListNeighborRoutesRequest(server string, neighbor NeighborPath) (*http.Request, error) {
 	var err error
@@ -9939,6 +10875,112 @@ func NewListNeighborRoutesRequest(server string, neighbor NeighborPath) (*http.R
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUndrainNeighborRequest calls the generic UndrainNeighbor builder with application/json body
+func NewUndrainNeighborRequest(server string, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUndrainNeighborRequestWithBody(server, neighbor, params, "application/json", bodyReader)
+}
+
+// NewUndrainNeighborRequestWithBody constructs an http.Request for the UndrainNeighbor method, with any body, and a specified content type
+func NewUndrainNeighborRequestWithBody(server string, neighbor NeighborPath, params *UndrainNeighborParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "neighbor", neighbor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/neighbors/%s/undrain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
 	}
 
 	return req, nil
@@ -11373,6 +12415,245 @@ func NewCreateServiceRequestWithBody(server string, params *CreateServiceParams,
 	}
 
 	operationPath := fmt.Sprintf("/v1/services")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSitesRequest constructs an http.Request for the ListSites method
+func NewListSitesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sites")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDrainSiteRequest calls the generic DrainSite builder with application/json body
+func NewDrainSiteRequest(server string, site SitePath, params *DrainSiteParams, body DrainSiteJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDrainSiteRequestWithBody(server, site, params, "application/json", bodyReader)
+}
+
+// NewDrainSiteRequestWithBody constructs an http.Request for the DrainSite method, with any body, and a specified content type
+func NewDrainSiteRequestWithBody(server string, site SitePath, params *DrainSiteParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "site", site, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sites/%s/drain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUndrainSiteRequest calls the generic UndrainSite builder with application/json body
+func NewUndrainSiteRequest(server string, site SitePath, params *UndrainSiteParams, body UndrainSiteJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUndrainSiteRequestWithBody(server, site, params, "application/json", bodyReader)
+}
+
+// NewUndrainSiteRequestWithBody constructs an http.Request for the UndrainSite method, with any body, and a specified content type
+func NewUndrainSiteRequestWithBody(server string, site SitePath, params *UndrainSiteParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "site", site, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sites/%s/undrain", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -13061,6 +14342,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
 	UndoChangeWithResponse(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoChangeResponse, error)
 
+	// ApplyConfigWithBodyWithResponse take the configuration file over
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+	ApplyConfigWithBodyWithResponse(ctx context.Context, params *ApplyConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApplyConfigResponse, error)
+
+	// ApplyConfigWithResponse take the configuration file over
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+	ApplyConfigWithResponse(ctx context.Context, params *ApplyConfigParams, body ApplyConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyConfigResponse, error)
+
+	// PlanConfigWithResponse what the configuration file would change
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/config/plan (the `PlanConfig` operationId).
+	PlanConfigWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*PlanConfigResponse, error)
+
 	// GetDamageWithResponse what is not as it was, and how to repair it
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -13117,12 +14419,47 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/neighbors (the `ListNeighbors` operationId).
 	ListNeighborsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListNeighborsResponse, error)
 
+	// DrainNeighborWithBodyWithResponse de-prefer what a neighbor gets, wait, then withdraw it
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+	DrainNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DrainNeighborResponse, error)
+
+	// DrainNeighborWithResponse de-prefer what a neighbor gets, wait, then withdraw it
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+	DrainNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, body DrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*DrainNeighborResponse, error)
+
+	// GetEdgeConfigWithResponse the router's side of the sessions with an edge
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/neighbors/{neighbor}/edge-config (the `GetEdgeConfig` operationId).
+	GetEdgeConfigWithResponse(ctx context.Context, neighbor NeighborPath, params *GetEdgeConfigParams, reqEditors ...RequestEditorFn) (*GetEdgeConfigResponse, error)
+
 	// ListNeighborRoutesWithResponse Adj-RIB-Out of a neighbor
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/neighbors/{neighbor}/routes (the `ListNeighborRoutes` operationId).
 	ListNeighborRoutesWithResponse(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*ListNeighborRoutesResponse, error)
+
+	// UndrainNeighborWithBodyWithResponse give a neighbor its routes back
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+	UndrainNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndrainNeighborResponse, error)
+
+	// UndrainNeighborWithResponse give a neighbor its routes back
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+	UndrainNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*UndrainNeighborResponse, error)
 
 	// GetPlanWithResponse what the next snapshot would change, and what preflight says of it
 	//
@@ -13335,6 +14672,41 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/services (the `CreateService` operationId).
 	CreateServiceWithResponse(ctx context.Context, params *CreateServiceParams, body CreateServiceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateServiceResponse, error)
+
+	// ListSitesWithResponse sites, their neighbors and whether they are drained
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sites (the `ListSites` operationId).
+	ListSitesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSitesResponse, error)
+
+	// DrainSiteWithBodyWithResponse de-prefer what the neighbors of a site get, wait, then withdraw it
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+	DrainSiteWithBodyWithResponse(ctx context.Context, site SitePath, params *DrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DrainSiteResponse, error)
+
+	// DrainSiteWithResponse de-prefer what the neighbors of a site get, wait, then withdraw it
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+	DrainSiteWithResponse(ctx context.Context, site SitePath, params *DrainSiteParams, body DrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*DrainSiteResponse, error)
+
+	// UndrainSiteWithBodyWithResponse give the neighbors of a site their routes back
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+	UndrainSiteWithBodyWithResponse(ctx context.Context, site SitePath, params *UndrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndrainSiteResponse, error)
+
+	// UndrainSiteWithResponse give the neighbors of a site their routes back
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+	UndrainSiteWithResponse(ctx context.Context, site SitePath, params *UndrainSiteParams, body UndrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*UndrainSiteResponse, error)
 
 	// ListSnapshotsWithResponse snapshots, newest first
 	//
@@ -15813,6 +17185,109 @@ func (r UndoChangeResponse) ContentType() string {
 	return ""
 }
 
+// ApplyConfigResponse200Headers the declared response headers of an HTTP 200 response for ApplyConfig
+type ApplyConfigResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type ApplyConfigResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ConfigPlan
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ApplyConfigResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApplyConfigResponse) GetJSON200() *ConfigPlan {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApplyConfigResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApplyConfigResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApplyConfigResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApplyConfigResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApplyConfigResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PlanConfigResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ConfigPlan
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PlanConfigResponse) GetJSON200() *ConfigPlan {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PlanConfigResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PlanConfigResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlanConfigResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlanConfigResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlanConfigResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetDamageResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16115,6 +17590,109 @@ func (r ListNeighborsResponse) ContentType() string {
 	return ""
 }
 
+// DrainNeighborResponse200Headers the declared response headers of an HTTP 200 response for DrainNeighbor
+type DrainNeighborResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type DrainNeighborResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DrainNeighborResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DrainNeighborResponse) GetJSON200() *Drain {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DrainNeighborResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DrainNeighborResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DrainNeighborResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DrainNeighborResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DrainNeighborResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetEdgeConfigResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EdgeConfig
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetEdgeConfigResponse) GetJSON200() *EdgeConfig {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetEdgeConfigResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetEdgeConfigResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetEdgeConfigResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetEdgeConfigResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetEdgeConfigResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListNeighborRoutesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16157,6 +17735,61 @@ func (r ListNeighborRoutesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListNeighborRoutesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UndrainNeighborResponse200Headers the declared response headers of an HTTP 200 response for UndrainNeighbor
+type UndrainNeighborResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type UndrainNeighborResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UndrainNeighborResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UndrainNeighborResponse) GetJSON200() *Drain {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UndrainNeighborResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UndrainNeighborResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UndrainNeighborResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UndrainNeighborResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UndrainNeighborResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17168,6 +18801,164 @@ func (r CreateServiceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateServiceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSitesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SiteList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSitesResponse) GetJSON200() *SiteList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSitesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSitesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSitesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSitesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSitesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DrainSiteResponse200Headers the declared response headers of an HTTP 200 response for DrainSite
+type DrainSiteResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type DrainSiteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DrainSiteResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DrainSiteResponse) GetJSON200() *Drain {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DrainSiteResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DrainSiteResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DrainSiteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DrainSiteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DrainSiteResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UndrainSiteResponse200Headers the declared response headers of an HTTP 200 response for UndrainSite
+type UndrainSiteResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type UndrainSiteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UndrainSiteResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UndrainSiteResponse) GetJSON200() *Drain {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UndrainSiteResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UndrainSiteResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UndrainSiteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UndrainSiteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UndrainSiteResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18853,6 +20644,45 @@ func (c *ClientWithResponses) UndoChangeWithResponse(ctx context.Context, change
 	return ParseUndoChangeResponse(rsp)
 }
 
+// ApplyConfigWithBodyWithResponse take the configuration file over
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+func (c *ClientWithResponses) ApplyConfigWithBodyWithResponse(ctx context.Context, params *ApplyConfigParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApplyConfigResponse, error) {
+	rsp, err := c.ApplyConfigWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApplyConfigResponse(rsp)
+}
+
+// ApplyConfigWithResponse take the configuration file over
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/config/apply (the `ApplyConfig` operationId).
+func (c *ClientWithResponses) ApplyConfigWithResponse(ctx context.Context, params *ApplyConfigParams, body ApplyConfigJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyConfigResponse, error) {
+	rsp, err := c.ApplyConfig(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApplyConfigResponse(rsp)
+}
+
+// PlanConfigWithResponse what the configuration file would change
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/config/plan (the `PlanConfig` operationId).
+func (c *ClientWithResponses) PlanConfigWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*PlanConfigResponse, error) {
+	rsp, err := c.PlanConfig(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanConfigResponse(rsp)
+}
+
 // GetDamageWithResponse what is not as it was, and how to repair it
 //
 // Returns a wrapper object for the known response body format(s).
@@ -18957,6 +20787,45 @@ func (c *ClientWithResponses) ListNeighborsWithResponse(ctx context.Context, req
 	return ParseListNeighborsResponse(rsp)
 }
 
+// DrainNeighborWithBodyWithResponse de-prefer what a neighbor gets, wait, then withdraw it
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+func (c *ClientWithResponses) DrainNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DrainNeighborResponse, error) {
+	rsp, err := c.DrainNeighborWithBody(ctx, neighbor, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDrainNeighborResponse(rsp)
+}
+
+// DrainNeighborWithResponse de-prefer what a neighbor gets, wait, then withdraw it
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/drain (the `DrainNeighbor` operationId).
+func (c *ClientWithResponses) DrainNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *DrainNeighborParams, body DrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*DrainNeighborResponse, error) {
+	rsp, err := c.DrainNeighbor(ctx, neighbor, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDrainNeighborResponse(rsp)
+}
+
+// GetEdgeConfigWithResponse the router's side of the sessions with an edge
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/neighbors/{neighbor}/edge-config (the `GetEdgeConfig` operationId).
+func (c *ClientWithResponses) GetEdgeConfigWithResponse(ctx context.Context, neighbor NeighborPath, params *GetEdgeConfigParams, reqEditors ...RequestEditorFn) (*GetEdgeConfigResponse, error) {
+	rsp, err := c.GetEdgeConfig(ctx, neighbor, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetEdgeConfigResponse(rsp)
+}
+
 // ListNeighborRoutesWithResponse Adj-RIB-Out of a neighbor
 //
 // Returns a wrapper object for the known response body format(s).
@@ -18968,6 +20837,32 @@ func (c *ClientWithResponses) ListNeighborRoutesWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseListNeighborRoutesResponse(rsp)
+}
+
+// UndrainNeighborWithBodyWithResponse give a neighbor its routes back
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+func (c *ClientWithResponses) UndrainNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndrainNeighborResponse, error) {
+	rsp, err := c.UndrainNeighborWithBody(ctx, neighbor, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndrainNeighborResponse(rsp)
+}
+
+// UndrainNeighborWithResponse give a neighbor its routes back
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
+func (c *ClientWithResponses) UndrainNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*UndrainNeighborResponse, error) {
+	rsp, err := c.UndrainNeighbor(ctx, neighbor, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndrainNeighborResponse(rsp)
 }
 
 // GetPlanWithResponse what the next snapshot would change, and what preflight says of it
@@ -19360,6 +21255,71 @@ func (c *ClientWithResponses) CreateServiceWithResponse(ctx context.Context, par
 		return nil, err
 	}
 	return ParseCreateServiceResponse(rsp)
+}
+
+// ListSitesWithResponse sites, their neighbors and whether they are drained
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sites (the `ListSites` operationId).
+func (c *ClientWithResponses) ListSitesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSitesResponse, error) {
+	rsp, err := c.ListSites(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSitesResponse(rsp)
+}
+
+// DrainSiteWithBodyWithResponse de-prefer what the neighbors of a site get, wait, then withdraw it
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+func (c *ClientWithResponses) DrainSiteWithBodyWithResponse(ctx context.Context, site SitePath, params *DrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DrainSiteResponse, error) {
+	rsp, err := c.DrainSiteWithBody(ctx, site, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDrainSiteResponse(rsp)
+}
+
+// DrainSiteWithResponse de-prefer what the neighbors of a site get, wait, then withdraw it
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sites/{site}/drain (the `DrainSite` operationId).
+func (c *ClientWithResponses) DrainSiteWithResponse(ctx context.Context, site SitePath, params *DrainSiteParams, body DrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*DrainSiteResponse, error) {
+	rsp, err := c.DrainSite(ctx, site, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDrainSiteResponse(rsp)
+}
+
+// UndrainSiteWithBodyWithResponse give the neighbors of a site their routes back
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+func (c *ClientWithResponses) UndrainSiteWithBodyWithResponse(ctx context.Context, site SitePath, params *UndrainSiteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndrainSiteResponse, error) {
+	rsp, err := c.UndrainSiteWithBody(ctx, site, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndrainSiteResponse(rsp)
+}
+
+// UndrainSiteWithResponse give the neighbors of a site their routes back
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sites/{site}/undrain (the `UndrainSite` operationId).
+func (c *ClientWithResponses) UndrainSiteWithResponse(ctx context.Context, site SitePath, params *UndrainSiteParams, body UndrainSiteJSONRequestBody, reqEditors ...RequestEditorFn) (*UndrainSiteResponse, error) {
+	rsp, err := c.UndrainSite(ctx, site, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndrainSiteResponse(rsp)
 }
 
 // ListSnapshotsWithResponse snapshots, newest first
@@ -21532,6 +23492,85 @@ func ParseUndoChangeResponse(rsp *http.Response) (*UndoChangeResponse, error) {
 	return response, nil
 }
 
+// ParseApplyConfigResponse parses an HTTP response from a ApplyConfigWithResponse call
+func ParseApplyConfigResponse(rsp *http.Response) (*ApplyConfigResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApplyConfigResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ConfigPlan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ApplyConfigResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePlanConfigResponse parses an HTTP response from a PlanConfigWithResponse call
+func ParsePlanConfigResponse(rsp *http.Response) (*PlanConfigResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlanConfigResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ConfigPlan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetDamageResponse parses an HTTP response from a GetDamageWithResponse call
 func ParseGetDamageResponse(rsp *http.Response) (*GetDamageResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21756,6 +23795,85 @@ func ParseListNeighborsResponse(rsp *http.Response) (*ListNeighborsResponse, err
 	return response, nil
 }
 
+// ParseDrainNeighborResponse parses an HTTP response from a DrainNeighborWithResponse call
+func ParseDrainNeighborResponse(rsp *http.Response) (*DrainNeighborResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DrainNeighborResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DrainNeighborResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetEdgeConfigResponse parses an HTTP response from a GetEdgeConfigWithResponse call
+func ParseGetEdgeConfigResponse(rsp *http.Response) (*GetEdgeConfigResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetEdgeConfigResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EdgeConfig
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListNeighborRoutesResponse parses an HTTP response from a ListNeighborRoutesWithResponse call
 func ParseListNeighborRoutesResponse(rsp *http.Response) (*ListNeighborRoutesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21784,6 +23902,52 @@ func ParseListNeighborRoutesResponse(rsp *http.Response) (*ListNeighborRoutesRes
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseUndrainNeighborResponse parses an HTTP response from a UndrainNeighborWithResponse call
+func ParseUndrainNeighborResponse(rsp *http.Response) (*UndrainNeighborResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UndrainNeighborResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UndrainNeighborResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -22636,6 +24800,131 @@ func ParseCreateServiceResponse(rsp *http.Response) (*CreateServiceResponse, err
 			headers.HoldfastChange = &value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSitesResponse parses an HTTP response from a ListSitesWithResponse call
+func ParseListSitesResponse(rsp *http.Response) (*ListSitesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSitesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SiteList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDrainSiteResponse parses an HTTP response from a DrainSiteWithResponse call
+func ParseDrainSiteResponse(rsp *http.Response) (*DrainSiteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DrainSiteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DrainSiteResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUndrainSiteResponse parses an HTTP response from a UndrainSiteWithResponse call
+func ParseUndrainSiteResponse(rsp *http.Response) (*UndrainSiteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UndrainSiteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UndrainSiteResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -57,6 +57,7 @@ func app() *cli.App {
 			{Name: "drill", Usage: "rehearsed outages", Subcommands: drillCommands()},
 			{Name: "neighbor", Usage: "BGP neighbors and what they hold", Subcommands: neighborCommands()},
 			{Name: "speaker", Usage: "speakers that run alone", Subcommands: speakerCommands()},
+			edgeConfigCommand(),
 			{Name: "audit", Usage: "who changed what and why", Subcommands: auditCommands()},
 			{Name: "version", Usage: "print the version", Action: func(c *cli.Context) error {
 				_, err := c.App.Writer.Write([]byte(version.String() + "\n"))

@@ -171,6 +171,7 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Repair:      repair{d},
 		Switches:    switches{d.breaker},
 		Approvals:   approvals{d, &d.approving},
+		Edges:       edges{d},
 		Letters:     api.LetterDir(d.dir.letters()),
 		Mirror:      d.mirror,
 		Ready:       d.ready,

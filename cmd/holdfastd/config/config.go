@@ -72,7 +72,8 @@ type BGP struct {
 // Neighbor is a neighbor with its transport.
 type Neighbor struct {
 	policy.Neighbor
-	Reflector       bool // a route reflector that has us for a client
+	Router          string // of a site, that has this session; may be empty
+	Reflector       bool   // a route reflector that has us for a client
 	Port            uint16
 	LocalAddress    netip.Addr // invalid: the system's choice
 	MD5File         string

@@ -177,7 +177,7 @@ func (j *judge) neighbor(n declared, c *Config, d declarations) Neighbor {
 		from = from.exterior()
 	}
 	s.Attributes = own.inherit(from).inherit(g.Attributes)
-	out := Neighbor{Neighbor: policy.Neighbor{
+	out := Neighbor{Router: n.router, Neighbor: policy.Neighbor{
 		Name:     j.name(field+".name", n.Name, "name the neighbor"),
 		Kind:     kind,
 		Site:     site,

@@ -50,6 +50,7 @@ func (j *judge) sites(entries []siteEntry) ([]string, map[string]attributes) {
 // declared is a neighbor as the file has it, with its place there.
 type declared struct {
 	field, address string // places
+	router         string // that it is a session of; empty if it stands alone
 	neighborEntry
 }
 
@@ -58,7 +59,7 @@ func (j *judge) declared(b bgpSection) []declared {
 	var out []declared
 	for i, n := range b.Neighbors {
 		field := fmt.Sprintf("bgp.neighbors[%d]", i)
-		out = append(out, declared{field, field + ".address", n})
+		out = append(out, declared{field, field + ".address", "", n})
 	}
 	for i, s := range b.Sites {
 		for k, r := range s.Routers {
@@ -91,7 +92,7 @@ func (j *judge) router(field string, s siteEntry, r routerEntry) []declared {
 		}
 		session := r.Session
 		session.Families = []string{one.family}
-		out = append(out, declared{field, field + "." + one.key, neighborEntry{Name: name + one.suffix, Group: r.Group, Address: one.address, Session: session}})
+		out = append(out, declared{field, field + "." + one.key, name, neighborEntry{Name: name + one.suffix, Group: r.Group, Address: one.address, Session: session}})
 	}
 	return out
 }

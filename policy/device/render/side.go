@@ -120,3 +120,14 @@ func (s *Side) marker() (text string, large bool) {
 }
 
 func (s *Side) external(one Session) bool { return one.ASN != s.ASN }
+
+// System writes the router's side in the language of a system: frr or junos.
+func System(name string, s Side) (string, error) {
+	switch name {
+	case "frr":
+		return FRR(s)
+	case "junos":
+		return Junos(s)
+	}
+	return "", fmt.Errorf("system %q: want frr or junos", name)
+}
