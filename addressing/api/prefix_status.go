@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/policy"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 )
@@ -23,6 +24,7 @@ type look struct {
 	at      time.Time
 	seen    map[netip.Prefix][]string
 	blind   string // why neighbors could not be asked
+	up      int    // sessions
 	pending *pendingReport
 }
 
@@ -59,6 +61,9 @@ func (v *look) readNeighbors() {
 		return
 	}
 	for _, n := range all {
+		if n.State == bgp.Established {
+			v.up++
+		}
 		routes, err := v.h.cfg.Speaker.Routes(v.ctx, n.Name)
 		if err != nil {
 			v.blind = n.Name + ": " + err.Error()
@@ -218,18 +223,19 @@ func (v *look) sentence(b addressing.BGPPrefix, r RouteStatus, effective bool) s
 	case b.Advertised && !r.Bound:
 		text += ", but no service binding covers it; bind it first"
 	}
-	if r.Advertised {
-		text += ", on the wire"
-	} else {
-		text += ", not on the wire"
-	}
 	switch {
+	case len(r.SeenBy) > 0 && r.Advertised:
+		text += ", on the wire, sent to " + joinComma(r.SeenBy)
 	case len(r.SeenBy) > 0:
-		text += ", sent to " + joinComma(r.SeenBy)
+		text += ", no longer in the active snapshot, still sent to " + joinComma(r.SeenBy)
+	case !r.Advertised:
+		text += ", not on the wire"
 	case v.blind != "":
-		text += ", neighbors could not be asked"
+		text += ", in the active snapshot, but neighbors could not be asked"
+	case v.up == 0:
+		text += ", in the active snapshot, but on no wire: no session is up"
 	default:
-		text += ", sent to no neighbor"
+		text += ", in the active snapshot, but sent to no neighbor"
 	}
 	switch {
 	case r.Held != nil:

@@ -290,6 +290,48 @@ func (e DamageIntent) Valid() bool {
 	}
 }
 
+// Defines values for DiagnosisVerdict.
+const (
+	DiagnosisVerdictOk      DiagnosisVerdict = "ok"
+	DiagnosisVerdictRisk    DiagnosisVerdict = "risk"
+	DiagnosisVerdictWarning DiagnosisVerdict = "warning"
+)
+
+// Valid indicates whether the value is a known member of the DiagnosisVerdict enum.
+func (e DiagnosisVerdict) Valid() bool {
+	switch e {
+	case DiagnosisVerdictOk:
+		return true
+	case DiagnosisVerdictRisk:
+		return true
+	case DiagnosisVerdictWarning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DoctorReportVerdict.
+const (
+	DoctorReportVerdictOk      DoctorReportVerdict = "ok"
+	DoctorReportVerdictRisk    DoctorReportVerdict = "risk"
+	DoctorReportVerdictWarning DoctorReportVerdict = "warning"
+)
+
+// Valid indicates whether the value is a known member of the DoctorReportVerdict enum.
+func (e DoctorReportVerdict) Valid() bool {
+	switch e {
+	case DoctorReportVerdictOk:
+		return true
+	case DoctorReportVerdictRisk:
+		return true
+	case DoctorReportVerdictWarning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DrainState.
 const (
 	DrainStateDrained   DrainState = "drained"
@@ -1359,6 +1401,37 @@ type DelegationsEnvelope struct {
 	ResultInfo ResultInfo   `json:"result_info"`
 	Success    bool         `json:"success"`
 }
+
+// Diagnosis defines model for Diagnosis.
+type Diagnosis struct {
+	// Check what was looked at
+	Check string `json:"check"`
+
+	// Detail what was found
+	Detail string `json:"detail"`
+
+	// Next the way forward, where there is something to do
+	Next    *string          `json:"next,omitempty"`
+	Verdict DiagnosisVerdict `json:"verdict"`
+}
+
+// DiagnosisVerdict defines model for Diagnosis.Verdict.
+type DiagnosisVerdict string
+
+// DoctorReport defines model for DoctorReport.
+type DoctorReport struct {
+	Count       int         `json:"count"`
+	Environment string      `json:"environment"`
+	Items       []Diagnosis `json:"items"`
+	Scope       string      `json:"scope"`
+	Total       int         `json:"total"`
+
+	// Verdict the worst of the items
+	Verdict DoctorReportVerdict `json:"verdict"`
+}
+
+// DoctorReportVerdict the worst of the items
+type DoctorReportVerdict string
 
 // Drain defines model for Drain.
 type Drain struct {
@@ -3934,6 +4007,9 @@ type ServerInterface interface {
 	// GetDamage what is not as it was, and how to repair it
 	// (GET /v1/damage)
 	GetDamage(w http.ResponseWriter, r *http.Request, params GetDamageParams)
+	// GetDoctor everything that a person should look at, each with the way forward
+	// (GET /v1/doctor)
+	GetDoctor(w http.ResponseWriter, r *http.Request)
 	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
 	// (POST /v1/emergency/withdraw)
 	EmergencyWithdraw(w http.ResponseWriter, r *http.Request, params EmergencyWithdrawParams)
@@ -7871,6 +7947,20 @@ func (siw *ServerInterfaceWrapper) GetDamage(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// GetDoctor operation middleware
+func (siw *ServerInterfaceWrapper) GetDoctor(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDoctor(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EmergencyWithdraw operation middleware
 func (siw *ServerInterfaceWrapper) EmergencyWithdraw(w http.ResponseWriter, r *http.Request) {
 
@@ -11734,6 +11824,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit/top", wrapper.TopAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/audit/verify", wrapper.VerifyAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/status", wrapper.GetStatus)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/doctor", wrapper.GetDoctor)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/plan", wrapper.GetPlan)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots", wrapper.ListSnapshots)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/diff", wrapper.DiffSnapshots)
@@ -13975,6 +14066,44 @@ type GetDamagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDamagedefaultApplicationProblemPlusJSONResponse) VisitGetDamageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDoctorRequestObject struct {
+}
+
+type GetDoctorResponseObject interface {
+	VisitGetDoctorResponse(w http.ResponseWriter) error
+}
+
+type GetDoctor200JSONResponse DoctorReport
+
+func (response GetDoctor200JSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDoctordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16400,6 +16529,9 @@ type StrictServerInterface interface {
 	// GetDamage what is not as it was, and how to repair it
 	// (GET /v1/damage)
 	GetDamage(ctx context.Context, request GetDamageRequestObject) (GetDamageResponseObject, error)
+	// GetDoctor everything that a person should look at, each with the way forward
+	// (GET /v1/doctor)
+	GetDoctor(ctx context.Context, request GetDoctorRequestObject) (GetDoctorResponseObject, error)
 	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
 	// (POST /v1/emergency/withdraw)
 	EmergencyWithdraw(ctx context.Context, request EmergencyWithdrawRequestObject) (EmergencyWithdrawResponseObject, error)
@@ -17959,6 +18091,30 @@ func (sh *strictHandler) GetDamage(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetDamageResponseObject); ok {
 		if err := validResponse.VisitGetDamageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDoctor operation middleware
+func (sh *strictHandler) GetDoctor(w http.ResponseWriter, r *http.Request) {
+	var request GetDoctorRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDoctor(ctx, request.(GetDoctorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDoctor")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDoctorResponseObject); ok {
+		if err := validResponse.VisitGetDoctorResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -42,6 +42,7 @@ type Config struct {
 	Repair    Repair
 	Switches  KillSwitches
 	Approvals Approvals
+	Doctor    Doctor
 	Feed      Feed
 	Speakers  Speakers
 

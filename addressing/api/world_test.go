@@ -67,7 +67,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	w.reg = addressing.NewRegistry(w.store, w.gate, addressing.Options{Entropy: rand.Reader, OnTokens: w.mirror.Save, AllowSpecial: true})
 	w.speaker = &speaker{pipe: w.pipe}
 	cfg := api.Config{Environment: "test", Version: "v0", Pipeline: w.pipe, History: w.pipe, Breaker: w.breaker, Speaker: w.speaker,
-		Pins: w.desk, Trips: w.desk, Emergency: w.desk, Repair: w.desk, Switches: w.desk, Approvals: board{w.desk}, Feed: w.pulled, Speakers: w.pulled, Edges: network{}, Drains: network{}, Configuration: network{},
+		Pins: w.desk, Trips: w.desk, Emergency: w.desk, Repair: w.desk, Switches: w.desk, Approvals: board{w.desk}, Doctor: w.desk, Feed: w.pulled, Speakers: w.pulled, Edges: network{}, Drains: network{}, Configuration: network{},
 		Letters: api.LetterDir(filepath.Join(w.dir, "letters")), Mirror: w.mirror, Quota: api.Quota{PerSecond: 1e9, Burst: 1e9},
 		Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))}
 	for _, f := range change {
@@ -357,6 +357,7 @@ func (b *breaker) Reset(_ context.Context, r api.ResetRequest) error {
 type speaker struct {
 	pipe *pipeline
 	fail error
+	down bool // no session is up
 }
 
 func (s *speaker) target() (snapshots.Target, bool) {
@@ -380,11 +381,17 @@ func (s *speaker) Neighbors(context.Context) ([]bgp.NeighborStatus, error) {
 		}
 	}
 	n.Target = n.Advertised
+	if s.down {
+		n.State, n.Advertised = bgp.Active, nil
+	}
 	return []bgp.NeighborStatus{n}, s.fail
 }
 
 func (s *speaker) Routes(_ context.Context, neighbor string) ([]snapshots.TargetRoute, error) {
 	t, _ := s.target()
+	if s.down {
+		return nil, s.fail
+	}
 	return t.Neighbors[neighbor].Routes, s.fail
 }
 

@@ -288,6 +288,48 @@ func (e DamageIntent) Valid() bool {
 	}
 }
 
+// Defines values for DiagnosisVerdict.
+const (
+	DiagnosisVerdictOk      DiagnosisVerdict = "ok"
+	DiagnosisVerdictRisk    DiagnosisVerdict = "risk"
+	DiagnosisVerdictWarning DiagnosisVerdict = "warning"
+)
+
+// Valid indicates whether the value is a known member of the DiagnosisVerdict enum.
+func (e DiagnosisVerdict) Valid() bool {
+	switch e {
+	case DiagnosisVerdictOk:
+		return true
+	case DiagnosisVerdictRisk:
+		return true
+	case DiagnosisVerdictWarning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DoctorReportVerdict.
+const (
+	DoctorReportVerdictOk      DoctorReportVerdict = "ok"
+	DoctorReportVerdictRisk    DoctorReportVerdict = "risk"
+	DoctorReportVerdictWarning DoctorReportVerdict = "warning"
+)
+
+// Valid indicates whether the value is a known member of the DoctorReportVerdict enum.
+func (e DoctorReportVerdict) Valid() bool {
+	switch e {
+	case DoctorReportVerdictOk:
+		return true
+	case DoctorReportVerdictRisk:
+		return true
+	case DoctorReportVerdictWarning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DrainState.
 const (
 	DrainStateDrained   DrainState = "drained"
@@ -1357,6 +1399,37 @@ type DelegationsEnvelope struct {
 	ResultInfo ResultInfo   `json:"result_info"`
 	Success    bool         `json:"success"`
 }
+
+// Diagnosis defines model for Diagnosis.
+type Diagnosis struct {
+	// Check what was looked at
+	Check string `json:"check"`
+
+	// Detail what was found
+	Detail string `json:"detail"`
+
+	// Next the way forward, where there is something to do
+	Next    *string          `json:"next,omitempty"`
+	Verdict DiagnosisVerdict `json:"verdict"`
+}
+
+// DiagnosisVerdict defines model for Diagnosis.Verdict.
+type DiagnosisVerdict string
+
+// DoctorReport defines model for DoctorReport.
+type DoctorReport struct {
+	Count       int         `json:"count"`
+	Environment string      `json:"environment"`
+	Items       []Diagnosis `json:"items"`
+	Scope       string      `json:"scope"`
+	Total       int         `json:"total"`
+
+	// Verdict the worst of the items
+	Verdict DoctorReportVerdict `json:"verdict"`
+}
+
+// DoctorReportVerdict the worst of the items
+type DoctorReportVerdict string
 
 // Drain defines model for Drain.
 type Drain struct {
@@ -4253,6 +4326,11 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/damage (the `GetDamage` operationId).
 	GetDamage(ctx context.Context, params *GetDamageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetDoctor everything that a person should look at, each with the way forward
+	//
+	// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
+	GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EmergencyWithdrawWithBody take a few prefixes down at once, also while everything is locked
 	//
 	// Takes any type of body and a specified content type.
@@ -5737,6 +5815,21 @@ func (c *Client) PlanConfig(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Corresponds with GET /v1/damage (the `GetDamage` operationId).
 func (c *Client) GetDamage(ctx context.Context, params *GetDamageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDamageRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDoctor everything that a person should look at, each with the way forward
+//
+// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
+func (c *Client) GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDoctorRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -10377,6 +10470,33 @@ func NewGetDamageRequest(server string, params *GetDamageParams) (*http.Request,
 	return req, nil
 }
 
+// NewGetDoctorRequest constructs an http.Request for the GetDoctor method
+func NewGetDoctorRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/doctor")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewEmergencyWithdrawRequest calls the generic EmergencyWithdraw builder with application/json body
 func NewEmergencyWithdrawRequest(server string, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -14370,6 +14490,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/damage (the `GetDamage` operationId).
 	GetDamageWithResponse(ctx context.Context, params *GetDamageParams, reqEditors ...RequestEditorFn) (*GetDamageResponse, error)
 
+	// GetDoctorWithResponse everything that a person should look at, each with the way forward
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
+	GetDoctorWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDoctorResponse, error)
+
 	// EmergencyWithdrawWithBodyWithResponse take a few prefixes down at once, also while everything is locked
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -17330,6 +17457,54 @@ func (r GetDamageResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetDamageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDoctorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DoctorReport
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDoctorResponse) GetJSON200() *DoctorReport {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetDoctorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDoctorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDoctorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDoctorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDoctorResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20696,6 +20871,19 @@ func (c *ClientWithResponses) GetDamageWithResponse(ctx context.Context, params 
 	return ParseGetDamageResponse(rsp)
 }
 
+// GetDoctorWithResponse everything that a person should look at, each with the way forward
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
+func (c *ClientWithResponses) GetDoctorWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDoctorResponse, error) {
+	rsp, err := c.GetDoctor(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDoctorResponse(rsp)
+}
+
 // EmergencyWithdrawWithBodyWithResponse take a few prefixes down at once, also while everything is locked
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23587,6 +23775,39 @@ func ParseGetDamageResponse(rsp *http.Response) (*GetDamageResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Damage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetDoctorResponse parses an HTTP response from a GetDoctorWithResponse call
+func ParseGetDoctorResponse(rsp *http.Response) (*GetDoctorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDoctorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DoctorReport
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -36,6 +36,7 @@ func app() *cli.App {
 		},
 		Commands: []*cli.Command{
 			statusCommand(),
+			doctorCommand(),
 			{Name: "account", Usage: "who owns prefixes", Subcommands: accountCommands()},
 			{Name: "token", Usage: "who may change what", Subcommands: tokenCommands()},
 			{Name: "service", Usage: "what prefixes are bound to", Subcommands: serviceCommands()},
