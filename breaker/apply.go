@@ -44,9 +44,9 @@ func (m *Model) apply(r *Record) {
 		}
 		m.switches[r.ID] = t
 	case RecordAsk:
-		m.asks[r.Scope] = asked{tripID: r.ID, at: r.At}
+		m.asks[r.Scope] = asked{tripID: r.ID, at: r.At, by: r.Actor.Key, reason: r.Reason}
 		if r.From > 0 { // compacted
-			m.asks[r.Scope] = asked{tripID: r.ID, at: r.From}
+			m.asks[r.Scope] = asked{tripID: r.ID, at: r.From, by: r.Actor.Key, reason: r.Reason}
 		}
 	case RecordDown:
 		for i := range r.Items {

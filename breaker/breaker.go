@@ -301,8 +301,9 @@ func (b *Breaker) Trip(s Scope, to State, reason string, by Actor, at time.Time)
 
 // Reset ends a trip: the scope recovers on reduced budgets. It needs the trip's
 // own id, a reason, an operator, and as many other approvers as the limits say.
-// Where one person alone may do it after a delay, the first call asks and fails
-// with ErrAsked, and one after the delay resets.
+// Where they are missing it fails with an *AskedError: somebody else may then
+// reset it with the first person as the one who asked (see Asked), or, where
+// one person alone may do it after a delay, the same one when that is over.
 func (b *Breaker) Reset(s Scope, tripID, reason string, by Actor, at time.Time, approvers ...string) error {
 	if err := b.enter(context.Background()); err != nil {
 		return err
@@ -310,13 +311,42 @@ func (b *Breaker) Reset(s Scope, tripID, reason string, by Actor, at time.Time, 
 	defer b.leave()
 	d, err := b.step(WasReset{Scope: s, TripID: tripID, Reason: reason, By: by, Approvers: approvers, At: b.clock(at)})
 	if err == nil && d.Verdict != Allow {
-		return fmt.Errorf("breaker: reset %s: %w: again in %s, or with another enrolled person now", s, ErrAsked, d.RetryAfter)
+		return &AskedError{Scope: s, Wait: d.RetryAfter}
 	}
 	return err
 }
 
-// ErrAsked means that one person alone asked for a reset and has to wait.
+// ErrAsked is what every *AskedError is.
 var ErrAsked = errors.New("asked by one person alone")
+
+// Unwrap makes an AskedError one kind of ErrAsked.
+func (e *AskedError) Unwrap() error { return ErrAsked }
+
+// AskedError means that one person asked for a reset and that this is not
+// enough, or not yet.
+type AskedError struct {
+	Scope Scope
+	Wait  time.Duration // until that person alone may; 0 is never
+}
+
+// Error says what is missing.
+func (e *AskedError) Error() string {
+	if e.Wait == 0 {
+		return fmt.Sprintf("breaker: reset %s: asked by one person alone: another enrolled person must reset it too", e.Scope)
+	}
+	return fmt.Sprintf("breaker: reset %s: asked by one person alone: again in %s, or by another enrolled person now", e.Scope, e.Wait.Round(time.Second))
+}
+
+// Asked says who asked for the reset of a scope that has tripped, and why;
+// nobody has where the key is empty.
+func (b *Breaker) Asked(s Scope) (tripID, by, reason string) {
+	if err := b.enter(context.Background()); err != nil {
+		return "", "", ""
+	}
+	defer b.leave()
+	a := b.m.asks[s]
+	return a.tripID, a.by, a.reason
+}
 
 // Approve gives an approval; Revoke takes it back.
 func (b *Breaker) Approve(a Approval, at time.Time) error {

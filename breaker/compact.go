@@ -80,7 +80,8 @@ func (m *Model) Compacted() []Record {
 		}
 	}
 	for _, s := range slices.SortedFunc(maps.Keys(m.asks), compareScopesInt) {
-		out = append(out, Record{Kind: RecordAsk, ID: m.asks[s].tripID, Scope: s, From: max(1, m.asks[s].at)})
+		a := m.asks[s]
+		out = append(out, Record{Kind: RecordAsk, ID: a.tripID, Scope: s, Actor: Actor{Key: a.by}, Reason: a.reason, From: max(1, a.at)})
 	}
 	for i := range out {
 		out[i].Seq = m.seq

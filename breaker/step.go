@@ -140,10 +140,9 @@ func (e WasReset) step(m *Model) (Decision, error) {
 	case e.By.Kind != Operator:
 		return Decision{}, fmt.Errorf("breaker: reset %s: actor %q: only an operator resets", e.Scope, e.By.Key)
 	}
-	if n := distinctBut(e.Approvers, e.By.Key); n < m.limits.ResetApprovals {
-		if left, ok := m.alone(&e, &st); !ok {
-			return Decision{}, fmt.Errorf("breaker: reset %s: approvals: %d of %d, ask another enrolled person", e.Scope, n, m.limits.ResetApprovals)
-		} else if left > 0 {
+	// Taking a freeze off resets no trip, so one person may.
+	if n := distinctBut(e.Approvers, e.By.Key); n < m.limits.ResetApprovals && st.state != Locked {
+		if left, ok := m.alone(&e, &st); !ok || left > 0 {
 			return Decision{Verdict: Confirm, State: st.state, TripID: st.tripID, RetryAfter: left}, nil
 		}
 	}
@@ -153,21 +152,23 @@ func (e WasReset) step(m *Model) (Decision, error) {
 	return Decision{Verdict: Allow, State: m.state(e.Scope).state, TripID: st.tripID}, nil
 }
 
-// asked is when one person alone asked for a reset, and of which trip.
+// asked is when one person alone asked for a reset, of which trip, and why.
 type asked struct {
 	tripID string
 	at     int64
+	by     string
+	reason string
 }
 
 // alone says how long one person alone still has to wait for a reset, from the
 // moment of asking, so that everybody who was paged can object. It is not ok
-// where one person never suffices.
+// where one person never suffices: then the asking is kept for somebody else.
 func (m *Model) alone(e *WasReset, st *scopeState) (time.Duration, bool) {
-	if m.limits.SingleDelay <= 0 {
-		return 0, false
-	}
 	if a := m.asks[e.Scope]; a.tripID != st.tripID {
 		m.emit(Record{Kind: RecordAsk, ID: st.tripID, Scope: e.Scope, Reason: e.Reason, Actor: e.By})
+	}
+	if m.limits.SingleDelay <= 0 {
+		return 0, false
 	}
 	passed := time.Duration(m.now-m.asks[e.Scope].at) * time.Millisecond
 	return max(0, m.limits.SingleDelay-passed), true

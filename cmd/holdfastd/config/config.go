@@ -22,6 +22,7 @@ type Config struct {
 	RPKI        RPKI
 	IRR         IRR
 	Cleanup     Cleanup
+	Breaker     Breaker
 	LogLevel    slog.Level
 }
 

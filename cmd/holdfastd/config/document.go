@@ -65,10 +65,6 @@ type cleanupPart struct {
 	Cap     *int   `yaml:"cap"`
 }
 
-type breakerPart struct {
-	HoldMode string `yaml:"hold_mode"`
-}
-
 type bgpSection struct {
 	ASN           *uint32         `yaml:"asn"`
 	RouterID      string          `yaml:"router_id"`

@@ -43,9 +43,7 @@ func (j *judge) resolve(d document) *Config {
 	j.resolveAPI(c, d.API)
 	c.AdminSocket = j.socket(d.Admin.Socket)
 	c.Metrics = j.listen("metrics.listen", d.Metrics.Listen)
-	if d.Breaker.HoldMode != "" && d.Breaker.HoldMode != "refuse" {
-		j.wrong("breaker.hold_mode", fmt.Sprintf("%q is not available in this version", d.Breaker.HoldMode), "use refuse, the default")
-	}
+	j.resolveBreaker(c, d.Breaker)
 	c.LogLevel = j.level(d.Log.Level)
 	j.resolveSources(c, d.RPKI, d.IRR)
 	j.resolveCleanup(c, d.Cleanup)
