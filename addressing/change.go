@@ -27,6 +27,9 @@ type Effect struct {
 	Account   AccountKind  `json:"account_kind"`
 	Resting   Resting      `json:"resting"`
 	Services  []string     `json:"services"` // ids of the services bound over the route
+	// SitesLeft is how many sites keep a route that a change takes off others;
+	// 0 where it takes it off none, or off all.
+	SitesLeft int `json:"sites_left,omitempty"`
 }
 
 // ChangeSet is one mutation of desired state with everything that must be

@@ -19,9 +19,13 @@ func Effects(before, after PrefixDetail, at time.Time, minSites func(service str
 		case !still:
 			out = append(out, effect(Lost, before, old))
 		case weakened(before, old, now, minSites):
-			out = append(out, effect(Weakened, before, old))
+			e := effect(Weakened, before, old)
+			e.SitesLeft = sitesLeft(old.Sites, now.Sites)
+			out = append(out, e)
 		case modified(before, after, old, now):
-			out = append(out, effect(Modified, after, now))
+			e := effect(Modified, after, now)
+			e.SitesLeft = sitesLeft(old.Sites, now.Sites)
+			out = append(out, e)
 		}
 	}
 	for cidr, now := range is {
@@ -92,6 +96,14 @@ func weakened(before PrefixDetail, old, now BGPPrefix, minSites func(string) int
 		need = max(need, minSites(s))
 	}
 	return len(now.Sites.Names) < need
+}
+
+// sitesLeft is how many sites are left where some were taken away, else 0.
+func sitesLeft(was, is Sites) int {
+	if is.All || !was.All && isSubset(was.Names, is.Names) {
+		return 0
+	}
+	return len(is.Names)
 }
 
 func modified(before, after PrefixDetail, old, now BGPPrefix) bool {

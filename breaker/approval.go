@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -78,6 +79,26 @@ func (g *grant) covers(now int64, losses []Loss) string {
 	for i := range losses {
 		if !g.left[prefixKey(losses[i].Prefix)] {
 			return fmt.Sprintf("does not name %s, or it was used already", losses[i].Prefix)
+		}
+	}
+	return ""
+}
+
+// Covering finds an approval that covers the loss of all of these, "" if there
+// is none: for changes that nobody asks for by hand, as a new configuration.
+func (b *Breaker) Covering(prefixes []netip.Prefix, at time.Time) string {
+	if err := b.enter(context.Background()); err != nil {
+		return ""
+	}
+	defer b.leave()
+	b.m.clock(b.clock(at))
+	losses := make([]Loss, len(prefixes))
+	for i, p := range prefixes {
+		losses[i].Prefix = p
+	}
+	for _, id := range sortedKeys(b.m.grants) {
+		if b.m.grants[id].covers(b.m.now, losses) == "" {
+			return id
 		}
 	}
 	return ""

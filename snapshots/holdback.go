@@ -31,6 +31,14 @@ func HoldBack(active, next *Snapshot, hold func(account string, cidr netip.Prefi
 	return sealOver(draft, next, Expect{Environment: next.Environment})
 }
 
+// HoldNetwork is next with the neighbors, sites and number of active: how a
+// plan goes on without a configuration that was refused.
+func HoldNetwork(active, next *Snapshot) (*Snapshot, error) {
+	draft := &Snapshot{Environment: next.Environment, Network: next.Network, Accounts: next.Accounts}
+	draft.Network.ASN, draft.Network.Sites, draft.Network.Neighbors = active.Network.ASN, active.Network.Sites, active.Network.Neighbors
+	return sealOver(draft, next, Expect{Environment: next.Environment})
+}
+
 // heldRecords are the CIDRs of active's records that hold a held route.
 func heldRecords(was *AccountPart, hold func(string, netip.Prefix) bool) map[netip.Prefix]*PrefixRecord {
 	out := map[netip.Prefix]*PrefixRecord{}

@@ -110,5 +110,6 @@ type ResetRequest struct {
 	Scope, Key, TripID string
 	Reason             string
 	Actor              addressing.Actor
+	Person             Person
 	At                 time.Time
 }

@@ -181,7 +181,7 @@ func TestNobodyElse(t *testing.T) {
 // lastResort is what the two roles are for that are neither an owner's nor an
 // operator's.
 var lastResort = map[string][]string{
-	"approve": {"approveApproval", "denyApproval"},
+	"approve": {"approveApproval", "denyApproval", "resetBreaker", "loosenBreakerLimits"}, // as the second person
 	"glass":   {"emergencyWithdraw", "rollback", "restore", "undoChange", "tripBreaker", "freeze", "verifySnapshots", "pinSnapshot"},
 }
 

@@ -107,9 +107,30 @@ func (v *look) report() pendingReport {
 	return *v.pending
 }
 
+// waits says of a route in the queue that it waits for the breaker.
+func (v *look) waits(p netip.Prefix) *Held {
+	if v.h.cfg.Held == nil {
+		return nil
+	}
+	all, err := v.h.cfg.Held.Waiting(v.ctx)
+	if err != nil {
+		return nil
+	}
+	for _, w := range all {
+		if slices.Contains(w.Prefixes, p) {
+			return &Held{Since: timeOrNil(w.At), Findings: []Finding{}, Why: "it waits for the breaker (" + w.TripID + "): " + w.Reason,
+				Next: "holdfast held drop " + w.ID + " takes it back; a reset plans it afresh"}
+		}
+	}
+	return nil
+}
+
 // held says why a route that should change on the wire does not, nil if the
 // change is allowed and on its way.
 func (v *look) held(p netip.Prefix, since *time.Time) *Held {
+	if w := v.waits(p); w != nil {
+		return w
+	}
 	r := v.report()
 	if r.verdict == policy.Allow {
 		return nil

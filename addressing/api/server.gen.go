@@ -1032,6 +1032,33 @@ type ApprovalRequest struct {
 	Until time.Time `json:"until"`
 }
 
+// Approver defines model for Approver.
+type Approver struct {
+	AddedAt time.Time `json:"added_at"`
+	AddedBy string    `json:"added_by"`
+
+	// Key who it is, as the audit log has it, e.g. operator/uid:0
+	Key  string `json:"key"`
+	Name string `json:"name"`
+}
+
+// ApproverList defines model for ApproverList.
+type ApproverList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Approver         `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	AccountID *string     `json:"account_id,omitempty"`
@@ -1212,6 +1239,35 @@ type Breaker struct {
 
 // BreakerState defines model for Breaker.State.
 type BreakerState string
+
+// BreakerLimit defines model for BreakerLimit.
+type BreakerLimit struct {
+	// Floor per family never less; 0: both families are judged together
+	Floor int    `json:"floor"`
+	Rule  string `json:"rule"`
+
+	// Shadow reports would_trip and decides nothing
+	Shadow bool `json:"shadow"`
+
+	// Share of what was advertised when the window began, in thousandths
+	Share int `json:"share"`
+
+	// Total over both families never less
+	Total int `json:"total"`
+
+	// WindowSeconds 0: no window
+	WindowSeconds int64 `json:"window_seconds"`
+}
+
+// BreakerLimits defines model for BreakerLimits.
+type BreakerLimits struct {
+	// AskedBy who asked that it may, empty for nobody
+	AskedBy string         `json:"asked_by"`
+	Limits  []BreakerLimit `json:"limits"`
+
+	// Waiting what the file would loosen
+	Waiting []string `json:"waiting"`
+}
 
 // BreakerReset defines model for BreakerReset.
 type BreakerReset struct {
@@ -1628,6 +1684,41 @@ type Held struct {
 	Why      string     `json:"why"`
 }
 
+// HeldChange defines model for HeldChange.
+type HeldChange struct {
+	Account string    `json:"account"`
+	Actor   string    `json:"actor"`
+	At      time.Time `json:"at"`
+	Expires time.Time `json:"expires"`
+
+	// ID of the change
+	ID string `json:"id"`
+
+	// Prefixes that stay on the wire meanwhile
+	Prefixes []string `json:"prefixes"`
+
+	// Reason why it is held
+	Reason string `json:"reason"`
+	TripID string `json:"trip_id"`
+}
+
+// HeldList defines model for HeldList.
+type HeldList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []HeldChange       `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // JournalEntry defines model for JournalEntry.
 type JournalEntry struct {
 	Actor    string    `json:"actor"`
@@ -1878,6 +1969,35 @@ type NeighborRouteList struct {
 	// Filter filters that were applied
 	Filter *map[string]string `json:"filter,omitempty"`
 	Items  []NeighborRoute    `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// Notice defines model for Notice.
+type Notice struct {
+	Account string    `json:"account"`
+	At      time.Time `json:"at"`
+	ID      string    `json:"id"`
+
+	// Prefixes of this account that are affected, and no others
+	Prefixes []string `json:"prefixes"`
+	Text     string   `json:"text"`
+	TripID   string   `json:"trip_id"`
+}
+
+// NoticeList defines model for NoticeList.
+type NoticeList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Notice           `json:"items"`
 
 	// Scope all, or account:ID: whose objects the list holds
 	Scope string `json:"scope"`
@@ -3140,6 +3260,24 @@ type ListJournalParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// LoosenBreakerLimitsParams defines parameters for LoosenBreakerLimits.
+type LoosenBreakerLimitsParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // ResetBreakerParams defines parameters for ResetBreaker.
 type ResetBreakerParams struct {
 	// HoldfastReason why, for the audit log
@@ -3238,6 +3376,42 @@ type GetDamageParams struct {
 
 // EmergencyWithdrawParams defines parameters for EmergencyWithdraw.
 type EmergencyWithdrawParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// DropHeldParams defines parameters for DropHeld.
+type DropHeldParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ReleaseHeldParams defines parameters for ReleaseHeld.
+type ReleaseHeldParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
@@ -3777,6 +3951,9 @@ type DenyApprovalJSONRequestBody = ReasonRequired
 // FreezeJSONRequestBody defines body for Freeze for application/json ContentType.
 type FreezeJSONRequestBody = ReasonRequired
 
+// LoosenBreakerLimitsJSONRequestBody defines body for LoosenBreakerLimits for application/json ContentType.
+type LoosenBreakerLimitsJSONRequestBody = ReasonRequired
+
 // ResetBreakerJSONRequestBody defines body for ResetBreaker for application/json ContentType.
 type ResetBreakerJSONRequestBody = BreakerReset
 
@@ -3794,6 +3971,12 @@ type ApplyConfigJSONRequestBody = ConfigApply
 
 // EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
 type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
+
+// DropHeldJSONRequestBody defines body for DropHeld for application/json ContentType.
+type DropHeldJSONRequestBody = ReasonRequired
+
+// ReleaseHeldJSONRequestBody defines body for ReleaseHeld for application/json ContentType.
+type ReleaseHeldJSONRequestBody = ReasonRequired
 
 // SetKillSwitchJSONRequestBody defines body for SetKillSwitch for application/json ContentType.
 type SetKillSwitchJSONRequestBody = KillSwitchSet
@@ -3956,6 +4139,9 @@ type ServerInterface interface {
 	// DenyApproval deny, or take back what was approved
 	// (POST /v1/approvals/{approval_id}/deny)
 	DenyApproval(w http.ResponseWriter, r *http.Request, approvalID ApprovalPath, params DenyApprovalParams)
+	// ListApprovers who may approve for others
+	// (GET /v1/approvers)
+	ListApprovers(w http.ResponseWriter, r *http.Request)
 	// ListAudit audit entries, newest first
 	// (GET /v1/audit)
 	ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams)
@@ -3977,6 +4163,12 @@ type ServerInterface interface {
 	// ListJournal entries of the loss journal, newest first
 	// (GET /v1/breaker/journal)
 	ListJournal(w http.ResponseWriter, r *http.Request, params ListJournalParams)
+	// GetBreakerLimits limits in force, and those of the file that wait for a person
+	// (GET /v1/breaker/limits)
+	GetBreakerLimits(w http.ResponseWriter, r *http.Request)
+	// LoosenBreakerLimits let the limits of the file loosen those in force
+	// (POST /v1/breaker/limits/loosen)
+	LoosenBreakerLimits(w http.ResponseWriter, r *http.Request, params LoosenBreakerLimitsParams)
 	// ResetBreaker reset one tripped scope
 	// (POST /v1/breaker/reset)
 	ResetBreaker(w http.ResponseWriter, r *http.Request, params ResetBreakerParams)
@@ -4013,6 +4205,15 @@ type ServerInterface interface {
 	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
 	// (POST /v1/emergency/withdraw)
 	EmergencyWithdraw(w http.ResponseWriter, r *http.Request, params EmergencyWithdrawParams)
+	// ListHeld changes that wait for the breaker, oldest first
+	// (GET /v1/held)
+	ListHeld(w http.ResponseWriter, r *http.Request)
+	// DropHeld forget a change that waits: desired state goes back
+	// (POST /v1/held/{change_id}/drop)
+	DropHeld(w http.ResponseWriter, r *http.Request, changeID ChangePath, params DropHeldParams)
+	// ReleaseHeld plan a change that waits afresh, within the limits
+	// (POST /v1/held/{change_id}/release)
+	ReleaseHeld(w http.ResponseWriter, r *http.Request, changeID ChangePath, params ReleaseHeldParams)
 	// ListKillSwitches what can be turned off at once
 	// (GET /v1/kill-switches)
 	ListKillSwitches(w http.ResponseWriter, r *http.Request)
@@ -4037,6 +4238,9 @@ type ServerInterface interface {
 	// UndrainNeighbor give a neighbor its routes back
 	// (POST /v1/neighbors/{neighbor}/undrain)
 	UndrainNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params UndrainNeighborParams)
+	// ListNotices what accounts are told: of an account those of its own
+	// (GET /v1/notices)
+	ListNotices(w http.ResponseWriter, r *http.Request)
 	// GetPlan what the next snapshot would change, and what preflight says of it
 	// (GET /v1/plan)
 	GetPlan(w http.ResponseWriter, r *http.Request)
@@ -6831,6 +7035,20 @@ func (siw *ServerInterfaceWrapper) DenyApproval(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListApprovers operation middleware
+func (siw *ServerInterfaceWrapper) ListApprovers(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListApprovers(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListAudit operation middleware
 func (siw *ServerInterfaceWrapper) ListAudit(w http.ResponseWriter, r *http.Request) {
 
@@ -7231,6 +7449,137 @@ func (siw *ServerInterfaceWrapper) ListJournal(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListJournal(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBreakerLimits operation middleware
+func (siw *ServerInterfaceWrapper) GetBreakerLimits(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBreakerLimits(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// LoosenBreakerLimits operation middleware
+func (siw *ServerInterfaceWrapper) LoosenBreakerLimits(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LoosenBreakerLimitsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.LoosenBreakerLimits(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -8078,6 +8427,272 @@ func (siw *ServerInterfaceWrapper) EmergencyWithdraw(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// ListHeld operation middleware
+func (siw *ServerInterfaceWrapper) ListHeld(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListHeld(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DropHeld operation middleware
+func (siw *ServerInterfaceWrapper) DropHeld(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "change_id" -------------
+	var changeID ChangePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "change_id", r.PathValue("change_id"), &changeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "change_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropHeldParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DropHeld(w, r, changeID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReleaseHeld operation middleware
+func (siw *ServerInterfaceWrapper) ReleaseHeld(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "change_id" -------------
+	var changeID ChangePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "change_id", r.PathValue("change_id"), &changeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "change_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReleaseHeldParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReleaseHeld(w, r, changeID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListKillSwitches operation middleware
 func (siw *ServerInterfaceWrapper) ListKillSwitches(w http.ResponseWriter, r *http.Request) {
 
@@ -8567,6 +9182,20 @@ func (siw *ServerInterfaceWrapper) UndrainNeighbor(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UndrainNeighbor(w, r, neighbor, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListNotices operation middleware
+func (siw *ServerInterfaceWrapper) ListNotices(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListNotices(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -11858,6 +12487,13 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals", wrapper.RequestApproval)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals/{approval_id}/approve", wrapper.ApproveApproval)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals/{approval_id}/deny", wrapper.DenyApproval)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/approvers", wrapper.ListApprovers)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/held", wrapper.ListHeld)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/held/{change_id}/drop", wrapper.DropHeld)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/held/{change_id}/release", wrapper.ReleaseHeld)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/notices", wrapper.ListNotices)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/breaker/limits", wrapper.GetBreakerLimits)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/breaker/limits/loosen", wrapper.LoosenBreakerLimits)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors", wrapper.ListNeighbors)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/routes", wrapper.ListNeighborRoutes)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/edge-config", wrapper.GetEdgeConfig)
@@ -13340,6 +13976,44 @@ func (response DenyApprovaldefaultApplicationProblemPlusJSONResponse) VisitDenyA
 	return err
 }
 
+type ListApproversRequestObject struct {
+}
+
+type ListApproversResponseObject interface {
+	VisitListApproversResponse(w http.ResponseWriter) error
+}
+
+type ListApprovers200JSONResponse ApproverList
+
+func (response ListApprovers200JSONResponse) VisitListApproversResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListApproversdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListApproversdefaultApplicationProblemPlusJSONResponse) VisitListApproversResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAuditRequestObject struct {
 	Params ListAuditParams
 }
@@ -13622,6 +14296,94 @@ type ListJournaldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListJournaldefaultApplicationProblemPlusJSONResponse) VisitListJournalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakerLimitsRequestObject struct {
+}
+
+type GetBreakerLimitsResponseObject interface {
+	VisitGetBreakerLimitsResponse(w http.ResponseWriter) error
+}
+
+type GetBreakerLimits200JSONResponse BreakerLimits
+
+func (response GetBreakerLimits200JSONResponse) VisitGetBreakerLimitsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBreakerLimitsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBreakerLimitsdefaultApplicationProblemPlusJSONResponse) VisitGetBreakerLimitsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoosenBreakerLimitsRequestObject struct {
+	Params LoosenBreakerLimitsParams
+	Body   *LoosenBreakerLimitsJSONRequestBody
+}
+
+type LoosenBreakerLimitsResponseObject interface {
+	VisitLoosenBreakerLimitsResponse(w http.ResponseWriter) error
+}
+
+type LoosenBreakerLimits200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type LoosenBreakerLimits200JSONResponse struct {
+	Body    BreakerLimits
+	Headers LoosenBreakerLimits200ResponseHeaders
+}
+
+func (response LoosenBreakerLimits200JSONResponse) VisitLoosenBreakerLimitsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoosenBreakerLimitsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LoosenBreakerLimitsdefaultApplicationProblemPlusJSONResponse) VisitLoosenBreakerLimitsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14165,6 +14927,146 @@ func (response EmergencyWithdrawdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type ListHeldRequestObject struct {
+}
+
+type ListHeldResponseObject interface {
+	VisitListHeldResponse(w http.ResponseWriter) error
+}
+
+type ListHeld200JSONResponse HeldList
+
+func (response ListHeld200JSONResponse) VisitListHeldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHelddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListHelddefaultApplicationProblemPlusJSONResponse) VisitListHeldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DropHeldRequestObject struct {
+	ChangeID ChangePath `json:"change_id"`
+	Params   DropHeldParams
+	Body     *DropHeldJSONRequestBody
+}
+
+type DropHeldResponseObject interface {
+	VisitDropHeldResponse(w http.ResponseWriter) error
+}
+
+type DropHeld200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type DropHeld200JSONResponse struct {
+	Body    HeldList
+	Headers DropHeld200ResponseHeaders
+}
+
+func (response DropHeld200JSONResponse) VisitDropHeldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DropHelddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DropHelddefaultApplicationProblemPlusJSONResponse) VisitDropHeldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseHeldRequestObject struct {
+	ChangeID ChangePath `json:"change_id"`
+	Params   ReleaseHeldParams
+	Body     *ReleaseHeldJSONRequestBody
+}
+
+type ReleaseHeldResponseObject interface {
+	VisitReleaseHeldResponse(w http.ResponseWriter) error
+}
+
+type ReleaseHeld200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type ReleaseHeld200JSONResponse struct {
+	Body    HeldList
+	Headers ReleaseHeld200ResponseHeaders
+}
+
+func (response ReleaseHeld200JSONResponse) VisitReleaseHeldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseHelddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReleaseHelddefaultApplicationProblemPlusJSONResponse) VisitReleaseHeldResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListKillSwitchesRequestObject struct {
 }
 
@@ -14500,6 +15402,44 @@ type UndrainNeighbordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UndrainNeighbordefaultApplicationProblemPlusJSONResponse) VisitUndrainNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoticesRequestObject struct {
+}
+
+type ListNoticesResponseObject interface {
+	VisitListNoticesResponse(w http.ResponseWriter) error
+}
+
+type ListNotices200JSONResponse NoticeList
+
+func (response ListNotices200JSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoticesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListNoticesdefaultApplicationProblemPlusJSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16478,6 +17418,9 @@ type StrictServerInterface interface {
 	// DenyApproval deny, or take back what was approved
 	// (POST /v1/approvals/{approval_id}/deny)
 	DenyApproval(ctx context.Context, request DenyApprovalRequestObject) (DenyApprovalResponseObject, error)
+	// ListApprovers who may approve for others
+	// (GET /v1/approvers)
+	ListApprovers(ctx context.Context, request ListApproversRequestObject) (ListApproversResponseObject, error)
 	// ListAudit audit entries, newest first
 	// (GET /v1/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -16499,6 +17442,12 @@ type StrictServerInterface interface {
 	// ListJournal entries of the loss journal, newest first
 	// (GET /v1/breaker/journal)
 	ListJournal(ctx context.Context, request ListJournalRequestObject) (ListJournalResponseObject, error)
+	// GetBreakerLimits limits in force, and those of the file that wait for a person
+	// (GET /v1/breaker/limits)
+	GetBreakerLimits(ctx context.Context, request GetBreakerLimitsRequestObject) (GetBreakerLimitsResponseObject, error)
+	// LoosenBreakerLimits let the limits of the file loosen those in force
+	// (POST /v1/breaker/limits/loosen)
+	LoosenBreakerLimits(ctx context.Context, request LoosenBreakerLimitsRequestObject) (LoosenBreakerLimitsResponseObject, error)
 	// ResetBreaker reset one tripped scope
 	// (POST /v1/breaker/reset)
 	ResetBreaker(ctx context.Context, request ResetBreakerRequestObject) (ResetBreakerResponseObject, error)
@@ -16535,6 +17484,15 @@ type StrictServerInterface interface {
 	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
 	// (POST /v1/emergency/withdraw)
 	EmergencyWithdraw(ctx context.Context, request EmergencyWithdrawRequestObject) (EmergencyWithdrawResponseObject, error)
+	// ListHeld changes that wait for the breaker, oldest first
+	// (GET /v1/held)
+	ListHeld(ctx context.Context, request ListHeldRequestObject) (ListHeldResponseObject, error)
+	// DropHeld forget a change that waits: desired state goes back
+	// (POST /v1/held/{change_id}/drop)
+	DropHeld(ctx context.Context, request DropHeldRequestObject) (DropHeldResponseObject, error)
+	// ReleaseHeld plan a change that waits afresh, within the limits
+	// (POST /v1/held/{change_id}/release)
+	ReleaseHeld(ctx context.Context, request ReleaseHeldRequestObject) (ReleaseHeldResponseObject, error)
 	// ListKillSwitches what can be turned off at once
 	// (GET /v1/kill-switches)
 	ListKillSwitches(ctx context.Context, request ListKillSwitchesRequestObject) (ListKillSwitchesResponseObject, error)
@@ -16559,6 +17517,9 @@ type StrictServerInterface interface {
 	// UndrainNeighbor give a neighbor its routes back
 	// (POST /v1/neighbors/{neighbor}/undrain)
 	UndrainNeighbor(ctx context.Context, request UndrainNeighborRequestObject) (UndrainNeighborResponseObject, error)
+	// ListNotices what accounts are told: of an account those of its own
+	// (GET /v1/notices)
+	ListNotices(ctx context.Context, request ListNoticesRequestObject) (ListNoticesResponseObject, error)
 	// GetPlan what the next snapshot would change, and what preflight says of it
 	// (GET /v1/plan)
 	GetPlan(ctx context.Context, request GetPlanRequestObject) (GetPlanResponseObject, error)
@@ -17620,6 +18581,30 @@ func (sh *strictHandler) DenyApproval(w http.ResponseWriter, r *http.Request, ap
 	}
 }
 
+// ListApprovers operation middleware
+func (sh *strictHandler) ListApprovers(w http.ResponseWriter, r *http.Request) {
+	var request ListApproversRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListApprovers(ctx, request.(ListApproversRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListApprovers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListApproversResponseObject); ok {
+		if err := validResponse.VisitListApproversResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListAudit operation middleware
 func (sh *strictHandler) ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams) {
 	var request ListAuditRequestObject
@@ -17799,6 +18784,63 @@ func (sh *strictHandler) ListJournal(w http.ResponseWriter, r *http.Request, par
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListJournalResponseObject); ok {
 		if err := validResponse.VisitListJournalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBreakerLimits operation middleware
+func (sh *strictHandler) GetBreakerLimits(w http.ResponseWriter, r *http.Request) {
+	var request GetBreakerLimitsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBreakerLimits(ctx, request.(GetBreakerLimitsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBreakerLimits")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBreakerLimitsResponseObject); ok {
+		if err := validResponse.VisitGetBreakerLimitsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// LoosenBreakerLimits operation middleware
+func (sh *strictHandler) LoosenBreakerLimits(w http.ResponseWriter, r *http.Request, params LoosenBreakerLimitsParams) {
+	var request LoosenBreakerLimitsRequestObject
+
+	request.Params = params
+
+	var body LoosenBreakerLimitsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.LoosenBreakerLimits(ctx, request.(LoosenBreakerLimitsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LoosenBreakerLimits")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(LoosenBreakerLimitsResponseObject); ok {
+		if err := validResponse.VisitLoosenBreakerLimitsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -18155,6 +19197,98 @@ func (sh *strictHandler) EmergencyWithdraw(w http.ResponseWriter, r *http.Reques
 	}
 }
 
+// ListHeld operation middleware
+func (sh *strictHandler) ListHeld(w http.ResponseWriter, r *http.Request) {
+	var request ListHeldRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListHeld(ctx, request.(ListHeldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListHeld")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListHeldResponseObject); ok {
+		if err := validResponse.VisitListHeldResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DropHeld operation middleware
+func (sh *strictHandler) DropHeld(w http.ResponseWriter, r *http.Request, changeID ChangePath, params DropHeldParams) {
+	var request DropHeldRequestObject
+
+	request.ChangeID = changeID
+	request.Params = params
+
+	var body DropHeldJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DropHeld(ctx, request.(DropHeldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropHeld")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DropHeldResponseObject); ok {
+		if err := validResponse.VisitDropHeldResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReleaseHeld operation middleware
+func (sh *strictHandler) ReleaseHeld(w http.ResponseWriter, r *http.Request, changeID ChangePath, params ReleaseHeldParams) {
+	var request ReleaseHeldRequestObject
+
+	request.ChangeID = changeID
+	request.Params = params
+
+	var body ReleaseHeldJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseHeld(ctx, request.(ReleaseHeldRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseHeld")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReleaseHeldResponseObject); ok {
+		if err := validResponse.VisitReleaseHeldResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListKillSwitches operation middleware
 func (sh *strictHandler) ListKillSwitches(w http.ResponseWriter, r *http.Request) {
 	var request ListKillSwitchesRequestObject
@@ -18376,6 +19510,30 @@ func (sh *strictHandler) UndrainNeighbor(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UndrainNeighborResponseObject); ok {
 		if err := validResponse.VisitUndrainNeighborResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListNotices operation middleware
+func (sh *strictHandler) ListNotices(w http.ResponseWriter, r *http.Request) {
+	var request ListNoticesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotices(ctx, request.(ListNoticesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotices")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListNoticesResponseObject); ok {
+		if err := validResponse.VisitListNoticesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -45,6 +45,10 @@ type Config struct {
 	Doctor    Doctor
 	Feed      Feed
 	Speakers  Speakers
+	Approvers Approvers
+	Held      HeldChanges
+	Notices   Notices
+	Limits    BreakerLimitSource
 
 	Edges         Edges
 	Drains        Drains

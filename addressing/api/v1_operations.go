@@ -337,7 +337,8 @@ func (h *handlers) ResetBreaker(ctx context.Context, r ResetBreakerRequestObject
 		return nil, missing("breaker")
 	}
 	c := callIn(ctx)
-	req := ResetRequest{Scope: string(r.Body.Scope), TripID: r.Body.TripID, Reason: r.Body.Reason, Actor: c.caller.actor, At: c.at}
+	req := ResetRequest{Scope: string(r.Body.Scope), TripID: r.Body.TripID, Reason: r.Body.Reason, Actor: c.caller.actor, At: c.at,
+		Person: c.caller.person()}
 	if r.Body.Key != nil {
 		req.Key = *r.Body.Key
 	}

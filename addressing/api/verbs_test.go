@@ -19,6 +19,8 @@ type desk struct {
 	done   []string
 	last   any
 	refuse error
+
+	accounts []string // that have a notice
 }
 
 func (d *desk) note(verb string, r any) error {

@@ -70,6 +70,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 		Pins: w.desk, Trips: w.desk, Emergency: w.desk, Repair: w.desk, Switches: w.desk, Approvals: board{w.desk}, Doctor: w.desk, Feed: w.pulled, Speakers: w.pulled, Edges: network{}, Drains: network{}, Configuration: network{},
 		Letters: api.LetterDir(filepath.Join(w.dir, "letters")), Mirror: w.mirror, Quota: api.Quota{PerSecond: 1e9, Burst: 1e9},
 		Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))}
+	cfg.Approvers, cfg.Held, cfg.Notices, cfg.Limits = w.desk, w.desk, w.desk, w.desk
 	for _, f := range change {
 		f(&cfg)
 	}

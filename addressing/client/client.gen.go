@@ -1030,6 +1030,33 @@ type ApprovalRequest struct {
 	Until time.Time `json:"until"`
 }
 
+// Approver defines model for Approver.
+type Approver struct {
+	AddedAt time.Time `json:"added_at"`
+	AddedBy string    `json:"added_by"`
+
+	// Key who it is, as the audit log has it, e.g. operator/uid:0
+	Key  string `json:"key"`
+	Name string `json:"name"`
+}
+
+// ApproverList defines model for ApproverList.
+type ApproverList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Approver         `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	AccountID *string     `json:"account_id,omitempty"`
@@ -1210,6 +1237,35 @@ type Breaker struct {
 
 // BreakerState defines model for Breaker.State.
 type BreakerState string
+
+// BreakerLimit defines model for BreakerLimit.
+type BreakerLimit struct {
+	// Floor per family never less; 0: both families are judged together
+	Floor int    `json:"floor"`
+	Rule  string `json:"rule"`
+
+	// Shadow reports would_trip and decides nothing
+	Shadow bool `json:"shadow"`
+
+	// Share of what was advertised when the window began, in thousandths
+	Share int `json:"share"`
+
+	// Total over both families never less
+	Total int `json:"total"`
+
+	// WindowSeconds 0: no window
+	WindowSeconds int64 `json:"window_seconds"`
+}
+
+// BreakerLimits defines model for BreakerLimits.
+type BreakerLimits struct {
+	// AskedBy who asked that it may, empty for nobody
+	AskedBy string         `json:"asked_by"`
+	Limits  []BreakerLimit `json:"limits"`
+
+	// Waiting what the file would loosen
+	Waiting []string `json:"waiting"`
+}
 
 // BreakerReset defines model for BreakerReset.
 type BreakerReset struct {
@@ -1626,6 +1682,41 @@ type Held struct {
 	Why      string     `json:"why"`
 }
 
+// HeldChange defines model for HeldChange.
+type HeldChange struct {
+	Account string    `json:"account"`
+	Actor   string    `json:"actor"`
+	At      time.Time `json:"at"`
+	Expires time.Time `json:"expires"`
+
+	// ID of the change
+	ID string `json:"id"`
+
+	// Prefixes that stay on the wire meanwhile
+	Prefixes []string `json:"prefixes"`
+
+	// Reason why it is held
+	Reason string `json:"reason"`
+	TripID string `json:"trip_id"`
+}
+
+// HeldList defines model for HeldList.
+type HeldList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []HeldChange       `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
 // JournalEntry defines model for JournalEntry.
 type JournalEntry struct {
 	Actor    string    `json:"actor"`
@@ -1876,6 +1967,35 @@ type NeighborRouteList struct {
 	// Filter filters that were applied
 	Filter *map[string]string `json:"filter,omitempty"`
 	Items  []NeighborRoute    `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// Notice defines model for Notice.
+type Notice struct {
+	Account string    `json:"account"`
+	At      time.Time `json:"at"`
+	ID      string    `json:"id"`
+
+	// Prefixes of this account that are affected, and no others
+	Prefixes []string `json:"prefixes"`
+	Text     string   `json:"text"`
+	TripID   string   `json:"trip_id"`
+}
+
+// NoticeList defines model for NoticeList.
+type NoticeList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Notice           `json:"items"`
 
 	// Scope all, or account:ID: whose objects the list holds
 	Scope string `json:"scope"`
@@ -3138,6 +3258,24 @@ type ListJournalParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// LoosenBreakerLimitsParams defines parameters for LoosenBreakerLimits.
+type LoosenBreakerLimitsParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // ResetBreakerParams defines parameters for ResetBreaker.
 type ResetBreakerParams struct {
 	// HoldfastReason why, for the audit log
@@ -3236,6 +3374,42 @@ type GetDamageParams struct {
 
 // EmergencyWithdrawParams defines parameters for EmergencyWithdraw.
 type EmergencyWithdrawParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// DropHeldParams defines parameters for DropHeld.
+type DropHeldParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ReleaseHeldParams defines parameters for ReleaseHeld.
+type ReleaseHeldParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
@@ -3775,6 +3949,9 @@ type DenyApprovalJSONRequestBody = ReasonRequired
 // FreezeJSONRequestBody defines body for Freeze for application/json ContentType.
 type FreezeJSONRequestBody = ReasonRequired
 
+// LoosenBreakerLimitsJSONRequestBody defines body for LoosenBreakerLimits for application/json ContentType.
+type LoosenBreakerLimitsJSONRequestBody = ReasonRequired
+
 // ResetBreakerJSONRequestBody defines body for ResetBreaker for application/json ContentType.
 type ResetBreakerJSONRequestBody = BreakerReset
 
@@ -3792,6 +3969,12 @@ type ApplyConfigJSONRequestBody = ConfigApply
 
 // EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
 type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
+
+// DropHeldJSONRequestBody defines body for DropHeld for application/json ContentType.
+type DropHeldJSONRequestBody = ReasonRequired
+
+// ReleaseHeldJSONRequestBody defines body for ReleaseHeld for application/json ContentType.
+type ReleaseHeldJSONRequestBody = ReasonRequired
 
 // SetKillSwitchJSONRequestBody defines body for SetKillSwitch for application/json ContentType.
 type SetKillSwitchJSONRequestBody = KillSwitchSet
@@ -4187,6 +4370,11 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/approvals/{approval_id}/deny (the `DenyApproval` operationId).
 	DenyApproval(ctx context.Context, approvalID ApprovalPath, params *DenyApprovalParams, body DenyApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListApprovers who may approve for others
+	//
+	// Corresponds with GET /v1/approvers (the `ListApprovers` operationId).
+	ListApprovers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAudit audit entries, newest first
 	//
 	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
@@ -4230,6 +4418,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/breaker/journal (the `ListJournal` operationId).
 	ListJournal(ctx context.Context, params *ListJournalParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBreakerLimits limits in force, and those of the file that wait for a person
+	//
+	// Corresponds with GET /v1/breaker/limits (the `GetBreakerLimits` operationId).
+	GetBreakerLimits(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LoosenBreakerLimitsWithBody let the limits of the file loosen those in force
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+	LoosenBreakerLimitsWithBody(ctx context.Context, params *LoosenBreakerLimitsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LoosenBreakerLimits let the limits of the file loosen those in force
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+	LoosenBreakerLimits(ctx context.Context, params *LoosenBreakerLimitsParams, body LoosenBreakerLimitsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResetBreakerWithBody reset one tripped scope
 	//
@@ -4345,6 +4552,39 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
 	EmergencyWithdraw(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListHeld changes that wait for the breaker, oldest first
+	//
+	// Corresponds with GET /v1/held (the `ListHeld` operationId).
+	ListHeld(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DropHeldWithBody forget a change that waits: desired state goes back
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+	DropHeldWithBody(ctx context.Context, changeID ChangePath, params *DropHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DropHeld forget a change that waits: desired state goes back
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+	DropHeld(ctx context.Context, changeID ChangePath, params *DropHeldParams, body DropHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseHeldWithBody plan a change that waits afresh, within the limits
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+	ReleaseHeldWithBody(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseHeld plan a change that waits afresh, within the limits
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+	ReleaseHeld(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, body ReleaseHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListKillSwitches what can be turned off at once
 	//
 	// Corresponds with GET /v1/kill-switches (the `ListKillSwitches` operationId).
@@ -4411,6 +4651,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
 	UndrainNeighbor(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListNotices what accounts are told: of an account those of its own
+	//
+	// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+	ListNotices(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPlan what the next snapshot would change, and what preflight says of it
 	//
@@ -5456,6 +5701,21 @@ func (c *Client) DenyApproval(ctx context.Context, approvalID ApprovalPath, para
 	return c.Client.Do(req)
 }
 
+// ListApprovers who may approve for others
+//
+// Corresponds with GET /v1/approvers (the `ListApprovers` operationId).
+func (c *Client) ListApprovers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApproversRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAudit audit entries, newest first
 //
 // Corresponds with GET /v1/audit (the `ListAudit` operationId).
@@ -5570,6 +5830,55 @@ func (c *Client) Freeze(ctx context.Context, params *FreezeParams, body FreezeJS
 // Corresponds with GET /v1/breaker/journal (the `ListJournal` operationId).
 func (c *Client) ListJournal(ctx context.Context, params *ListJournalParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListJournalRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBreakerLimits limits in force, and those of the file that wait for a person
+//
+// Corresponds with GET /v1/breaker/limits (the `GetBreakerLimits` operationId).
+func (c *Client) GetBreakerLimits(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBreakerLimitsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LoosenBreakerLimitsWithBody let the limits of the file loosen those in force
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+func (c *Client) LoosenBreakerLimitsWithBody(ctx context.Context, params *LoosenBreakerLimitsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLoosenBreakerLimitsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LoosenBreakerLimits let the limits of the file loosen those in force
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+func (c *Client) LoosenBreakerLimits(ctx context.Context, params *LoosenBreakerLimitsParams, body LoosenBreakerLimitsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLoosenBreakerLimitsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5874,6 +6183,89 @@ func (c *Client) EmergencyWithdraw(ctx context.Context, params *EmergencyWithdra
 	return c.Client.Do(req)
 }
 
+// ListHeld changes that wait for the breaker, oldest first
+//
+// Corresponds with GET /v1/held (the `ListHeld` operationId).
+func (c *Client) ListHeld(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListHeldRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropHeldWithBody forget a change that waits: desired state goes back
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+func (c *Client) DropHeldWithBody(ctx context.Context, changeID ChangePath, params *DropHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropHeldRequestWithBody(c.Server, changeID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropHeld forget a change that waits: desired state goes back
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+func (c *Client) DropHeld(ctx context.Context, changeID ChangePath, params *DropHeldParams, body DropHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropHeldRequest(c.Server, changeID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseHeldWithBody plan a change that waits afresh, within the limits
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+func (c *Client) ReleaseHeldWithBody(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseHeldRequestWithBody(c.Server, changeID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseHeld plan a change that waits afresh, within the limits
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+func (c *Client) ReleaseHeld(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, body ReleaseHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseHeldRequest(c.Server, changeID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListKillSwitches what can be turned off at once
 //
 // Corresponds with GET /v1/kill-switches (the `ListKillSwitches` operationId).
@@ -6041,6 +6433,21 @@ func (c *Client) UndrainNeighborWithBody(ctx context.Context, neighbor NeighborP
 // Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
 func (c *Client) UndrainNeighbor(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndrainNeighborRequest(c.Server, neighbor, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListNotices what accounts are told: of an account those of its own
+//
+// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+func (c *Client) ListNotices(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListNoticesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -9348,6 +9755,33 @@ func NewDenyApprovalRequestWithBody(server string, approvalID ApprovalPath, para
 	return req, nil
 }
 
+// NewListApproversRequest constructs an http.Request for the ListApprovers method
+func NewListApproversRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/approvers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListAuditRequest constructs an http.Request for the ListAudit method
 func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request, error) {
 	var err error
@@ -9787,6 +10221,132 @@ func NewListJournalRequest(server string, params *ListJournalParams) (*http.Requ
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBreakerLimitsRequest constructs an http.Request for the GetBreakerLimits method
+func NewGetBreakerLimitsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/limits")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewLoosenBreakerLimitsRequest calls the generic LoosenBreakerLimits builder with application/json body
+func NewLoosenBreakerLimitsRequest(server string, params *LoosenBreakerLimitsParams, body LoosenBreakerLimitsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLoosenBreakerLimitsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewLoosenBreakerLimitsRequestWithBody constructs an http.Request for the LoosenBreakerLimits method, with any body, and a specified content type
+func NewLoosenBreakerLimitsRequestWithBody(server string, params *LoosenBreakerLimitsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/breaker/limits/loosen")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
 	}
 
 	return req, nil
@@ -10596,6 +11156,245 @@ func NewEmergencyWithdrawRequestWithBody(server string, params *EmergencyWithdra
 	return req, nil
 }
 
+// NewListHeldRequest constructs an http.Request for the ListHeld method
+func NewListHeldRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/held")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDropHeldRequest calls the generic DropHeld builder with application/json body
+func NewDropHeldRequest(server string, changeID ChangePath, params *DropHeldParams, body DropHeldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDropHeldRequestWithBody(server, changeID, params, "application/json", bodyReader)
+}
+
+// NewDropHeldRequestWithBody constructs an http.Request for the DropHeld method, with any body, and a specified content type
+func NewDropHeldRequestWithBody(server string, changeID ChangePath, params *DropHeldParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "change_id", changeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/held/%s/drop", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReleaseHeldRequest calls the generic ReleaseHeld builder with application/json body
+func NewReleaseHeldRequest(server string, changeID ChangePath, params *ReleaseHeldParams, body ReleaseHeldJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReleaseHeldRequestWithBody(server, changeID, params, "application/json", bodyReader)
+}
+
+// NewReleaseHeldRequestWithBody constructs an http.Request for the ReleaseHeld method, with any body, and a specified content type
+func NewReleaseHeldRequestWithBody(server string, changeID ChangePath, params *ReleaseHeldParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "change_id", changeID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/held/%s/release", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListKillSwitchesRequest constructs an http.Request for the ListKillSwitches method
 func NewListKillSwitchesRequest(server string) (*http.Request, error) {
 	var err error
@@ -11101,6 +11900,33 @@ func NewUndrainNeighborRequestWithBody(server string, neighbor NeighborPath, par
 			req.Header.Set("Idempotency-Key", headerParam4)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListNoticesRequest constructs an http.Request for the ListNotices method
+func NewListNoticesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notices")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -14329,6 +15155,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/approvals/{approval_id}/deny (the `DenyApproval` operationId).
 	DenyApprovalWithResponse(ctx context.Context, approvalID ApprovalPath, params *DenyApprovalParams, body DenyApprovalJSONRequestBody, reqEditors ...RequestEditorFn) (*DenyApprovalResponse, error)
 
+	// ListApproversWithResponse who may approve for others
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/approvers (the `ListApprovers` operationId).
+	ListApproversWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListApproversResponse, error)
+
 	// ListAuditWithResponse audit entries, newest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14384,6 +15217,27 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/breaker/journal (the `ListJournal` operationId).
 	ListJournalWithResponse(ctx context.Context, params *ListJournalParams, reqEditors ...RequestEditorFn) (*ListJournalResponse, error)
+
+	// GetBreakerLimitsWithResponse limits in force, and those of the file that wait for a person
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/breaker/limits (the `GetBreakerLimits` operationId).
+	GetBreakerLimitsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBreakerLimitsResponse, error)
+
+	// LoosenBreakerLimitsWithBodyWithResponse let the limits of the file loosen those in force
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+	LoosenBreakerLimitsWithBodyWithResponse(ctx context.Context, params *LoosenBreakerLimitsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LoosenBreakerLimitsResponse, error)
+
+	// LoosenBreakerLimitsWithResponse let the limits of the file loosen those in force
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+	LoosenBreakerLimitsWithResponse(ctx context.Context, params *LoosenBreakerLimitsParams, body LoosenBreakerLimitsJSONRequestBody, reqEditors ...RequestEditorFn) (*LoosenBreakerLimitsResponse, error)
 
 	// ResetBreakerWithBodyWithResponse reset one tripped scope
 	//
@@ -14511,6 +15365,41 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
 	EmergencyWithdrawWithResponse(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*EmergencyWithdrawResponse, error)
 
+	// ListHeldWithResponse changes that wait for the breaker, oldest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/held (the `ListHeld` operationId).
+	ListHeldWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListHeldResponse, error)
+
+	// DropHeldWithBodyWithResponse forget a change that waits: desired state goes back
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+	DropHeldWithBodyWithResponse(ctx context.Context, changeID ChangePath, params *DropHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DropHeldResponse, error)
+
+	// DropHeldWithResponse forget a change that waits: desired state goes back
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+	DropHeldWithResponse(ctx context.Context, changeID ChangePath, params *DropHeldParams, body DropHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*DropHeldResponse, error)
+
+	// ReleaseHeldWithBodyWithResponse plan a change that waits afresh, within the limits
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+	ReleaseHeldWithBodyWithResponse(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReleaseHeldResponse, error)
+
+	// ReleaseHeldWithResponse plan a change that waits afresh, within the limits
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+	ReleaseHeldWithResponse(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, body ReleaseHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*ReleaseHeldResponse, error)
+
 	// ListKillSwitchesWithResponse what can be turned off at once
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14587,6 +15476,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/neighbors/{neighbor}/undrain (the `UndrainNeighbor` operationId).
 	UndrainNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *UndrainNeighborParams, body UndrainNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*UndrainNeighborResponse, error)
+
+	// ListNoticesWithResponse what accounts are told: of an account those of its own
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+	ListNoticesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListNoticesResponse, error)
 
 	// GetPlanWithResponse what the next snapshot would change, and what preflight says of it
 	//
@@ -16598,6 +17494,54 @@ func (r DenyApprovalResponse) ContentType() string {
 	return ""
 }
 
+type ListApproversResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApproverList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApproversResponse) GetJSON200() *ApproverList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListApproversResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApproversResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApproversResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApproversResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApproversResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListAuditResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16942,6 +17886,109 @@ func (r ListJournalResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListJournalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBreakerLimitsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BreakerLimits
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBreakerLimitsResponse) GetJSON200() *BreakerLimits {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetBreakerLimitsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBreakerLimitsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBreakerLimitsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBreakerLimitsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBreakerLimitsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// LoosenBreakerLimitsResponse200Headers the declared response headers of an HTTP 200 response for LoosenBreakerLimits
+type LoosenBreakerLimitsResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type LoosenBreakerLimitsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BreakerLimits
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *LoosenBreakerLimitsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r LoosenBreakerLimitsResponse) GetJSON200() *BreakerLimits {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r LoosenBreakerLimitsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r LoosenBreakerLimitsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LoosenBreakerLimitsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LoosenBreakerLimitsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LoosenBreakerLimitsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17566,6 +18613,164 @@ func (r EmergencyWithdrawResponse) ContentType() string {
 	return ""
 }
 
+type ListHeldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HeldList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListHeldResponse) GetJSON200() *HeldList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListHeldResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListHeldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListHeldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListHeldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListHeldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DropHeldResponse200Headers the declared response headers of an HTTP 200 response for DropHeld
+type DropHeldResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type DropHeldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HeldList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DropHeldResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DropHeldResponse) GetJSON200() *HeldList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DropHeldResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DropHeldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropHeldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropHeldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropHeldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReleaseHeldResponse200Headers the declared response headers of an HTTP 200 response for ReleaseHeld
+type ReleaseHeldResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type ReleaseHeldResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HeldList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReleaseHeldResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReleaseHeldResponse) GetJSON200() *HeldList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReleaseHeldResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseHeldResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseHeldResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseHeldResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseHeldResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListKillSwitchesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17965,6 +19170,54 @@ func (r UndrainNeighborResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UndrainNeighborResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListNoticesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NoticeList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListNoticesResponse) GetJSON200() *NoticeList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListNoticesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListNoticesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListNoticesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListNoticesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListNoticesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20572,6 +21825,19 @@ func (c *ClientWithResponses) DenyApprovalWithResponse(ctx context.Context, appr
 	return ParseDenyApprovalResponse(rsp)
 }
 
+// ListApproversWithResponse who may approve for others
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/approvers (the `ListApprovers` operationId).
+func (c *ClientWithResponses) ListApproversWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListApproversResponse, error) {
+	rsp, err := c.ListApprovers(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApproversResponse(rsp)
+}
+
 // ListAuditWithResponse audit entries, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -20674,6 +21940,45 @@ func (c *ClientWithResponses) ListJournalWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseListJournalResponse(rsp)
+}
+
+// GetBreakerLimitsWithResponse limits in force, and those of the file that wait for a person
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/breaker/limits (the `GetBreakerLimits` operationId).
+func (c *ClientWithResponses) GetBreakerLimitsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBreakerLimitsResponse, error) {
+	rsp, err := c.GetBreakerLimits(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBreakerLimitsResponse(rsp)
+}
+
+// LoosenBreakerLimitsWithBodyWithResponse let the limits of the file loosen those in force
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+func (c *ClientWithResponses) LoosenBreakerLimitsWithBodyWithResponse(ctx context.Context, params *LoosenBreakerLimitsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LoosenBreakerLimitsResponse, error) {
+	rsp, err := c.LoosenBreakerLimitsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLoosenBreakerLimitsResponse(rsp)
+}
+
+// LoosenBreakerLimitsWithResponse let the limits of the file loosen those in force
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/breaker/limits/loosen (the `LoosenBreakerLimits` operationId).
+func (c *ClientWithResponses) LoosenBreakerLimitsWithResponse(ctx context.Context, params *LoosenBreakerLimitsParams, body LoosenBreakerLimitsJSONRequestBody, reqEditors ...RequestEditorFn) (*LoosenBreakerLimitsResponse, error) {
+	rsp, err := c.LoosenBreakerLimits(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLoosenBreakerLimitsResponse(rsp)
 }
 
 // ResetBreakerWithBodyWithResponse reset one tripped scope
@@ -20910,6 +22215,71 @@ func (c *ClientWithResponses) EmergencyWithdrawWithResponse(ctx context.Context,
 	return ParseEmergencyWithdrawResponse(rsp)
 }
 
+// ListHeldWithResponse changes that wait for the breaker, oldest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/held (the `ListHeld` operationId).
+func (c *ClientWithResponses) ListHeldWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListHeldResponse, error) {
+	rsp, err := c.ListHeld(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListHeldResponse(rsp)
+}
+
+// DropHeldWithBodyWithResponse forget a change that waits: desired state goes back
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+func (c *ClientWithResponses) DropHeldWithBodyWithResponse(ctx context.Context, changeID ChangePath, params *DropHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DropHeldResponse, error) {
+	rsp, err := c.DropHeldWithBody(ctx, changeID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropHeldResponse(rsp)
+}
+
+// DropHeldWithResponse forget a change that waits: desired state goes back
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/held/{change_id}/drop (the `DropHeld` operationId).
+func (c *ClientWithResponses) DropHeldWithResponse(ctx context.Context, changeID ChangePath, params *DropHeldParams, body DropHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*DropHeldResponse, error) {
+	rsp, err := c.DropHeld(ctx, changeID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropHeldResponse(rsp)
+}
+
+// ReleaseHeldWithBodyWithResponse plan a change that waits afresh, within the limits
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+func (c *ClientWithResponses) ReleaseHeldWithBodyWithResponse(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReleaseHeldResponse, error) {
+	rsp, err := c.ReleaseHeldWithBody(ctx, changeID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseHeldResponse(rsp)
+}
+
+// ReleaseHeldWithResponse plan a change that waits afresh, within the limits
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/held/{change_id}/release (the `ReleaseHeld` operationId).
+func (c *ClientWithResponses) ReleaseHeldWithResponse(ctx context.Context, changeID ChangePath, params *ReleaseHeldParams, body ReleaseHeldJSONRequestBody, reqEditors ...RequestEditorFn) (*ReleaseHeldResponse, error) {
+	rsp, err := c.ReleaseHeld(ctx, changeID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseHeldResponse(rsp)
+}
+
 // ListKillSwitchesWithResponse what can be turned off at once
 //
 // Returns a wrapper object for the known response body format(s).
@@ -21051,6 +22421,19 @@ func (c *ClientWithResponses) UndrainNeighborWithResponse(ctx context.Context, n
 		return nil, err
 	}
 	return ParseUndrainNeighborResponse(rsp)
+}
+
+// ListNoticesWithResponse what accounts are told: of an account those of its own
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+func (c *ClientWithResponses) ListNoticesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListNoticesResponse, error) {
+	rsp, err := c.ListNotices(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListNoticesResponse(rsp)
 }
 
 // GetPlanWithResponse what the next snapshot would change, and what preflight says of it
@@ -23140,6 +24523,39 @@ func ParseDenyApprovalResponse(rsp *http.Response) (*DenyApprovalResponse, error
 	return response, nil
 }
 
+// ParseListApproversResponse parses an HTTP response from a ListApproversWithResponse call
+func ParseListApproversResponse(rsp *http.Response) (*ListApproversResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApproversResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApproverList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
 func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -23392,6 +24808,85 @@ func ParseListJournalResponse(rsp *http.Response) (*ListJournalResponse, error) 
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetBreakerLimitsResponse parses an HTTP response from a GetBreakerLimitsWithResponse call
+func ParseGetBreakerLimitsResponse(rsp *http.Response) (*GetBreakerLimitsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBreakerLimitsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BreakerLimits
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseLoosenBreakerLimitsResponse parses an HTTP response from a LoosenBreakerLimitsWithResponse call
+func ParseLoosenBreakerLimitsResponse(rsp *http.Response) (*LoosenBreakerLimitsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LoosenBreakerLimitsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BreakerLimits
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers LoosenBreakerLimitsResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -23871,6 +25366,131 @@ func ParseEmergencyWithdrawResponse(rsp *http.Response) (*EmergencyWithdrawRespo
 	return response, nil
 }
 
+// ParseListHeldResponse parses an HTTP response from a ListHeldWithResponse call
+func ParseListHeldResponse(rsp *http.Response) (*ListHeldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListHeldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HeldList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDropHeldResponse parses an HTTP response from a DropHeldWithResponse call
+func ParseDropHeldResponse(rsp *http.Response) (*DropHeldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropHeldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HeldList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DropHeldResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReleaseHeldResponse parses an HTTP response from a ReleaseHeldWithResponse call
+func ParseReleaseHeldResponse(rsp *http.Response) (*ReleaseHeldResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseHeldResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HeldList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReleaseHeldResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListKillSwitchesResponse parses an HTTP response from a ListKillSwitchesWithResponse call
 func ParseListKillSwitchesResponse(rsp *http.Response) (*ListKillSwitchesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -24169,6 +25789,39 @@ func ParseUndrainNeighborResponse(rsp *http.Response) (*UndrainNeighborResponse,
 			headers.HoldfastChange = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListNoticesResponse parses an HTTP response from a ListNoticesWithResponse call
+func ParseListNoticesResponse(rsp *http.Response) (*ListNoticesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListNoticesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NoticeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

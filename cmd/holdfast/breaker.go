@@ -31,6 +31,7 @@ func breakerCommands() []*cli.Command {
 			},
 			Action: action(showJournal),
 		},
+		limitsCommand(),
 		simulateCommand(),
 		suggestCommand(),
 		{

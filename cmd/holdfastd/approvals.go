@@ -124,7 +124,7 @@ func (a approvals) Decide(_ context.Context, r api.ApprovalDecision) (api.Approv
 		return api.ApprovalStatus{}, &addressing.Error{Code: addressing.CodeRefused, Op: "approval", Detail: err.Error()}
 	}
 	one.DecidedBy, one.DecidedAt, one.Decision = r.Actor.Key(), r.At.UTC(), r.Reason
-	a.d.log.Warn("approval "+one.State, "approval", one.ID, "actor", one.DecidedBy, "reason", one.Decision)
+	a.d.log.Warn("approval "+one.State, "approval", one.ID, "actor", one.DecidedBy, "reason", one.Decision, "alone", one.DecidedBy == one.Requester, "page", one.DecidedBy == one.Requester)
 	return one.ApprovalStatus, a.write(all)
 }
 
@@ -137,7 +137,7 @@ func (a approvals) mayDecide(r api.ApprovalDecision, one *asked) error {
 		return forbidden("the token that approves was made after this was asked for", "somebody whose token is older approves, or a person on the admin socket")
 	case r.Approve && !r.Local && r.EnrolledBy == one.Requester:
 		return forbidden("the token that approves was made by whoever asks", "somebody else approves, or a person on the admin socket")
-	case r.Approve && r.Actor.Key() == one.Requester:
+	case r.Approve && r.Actor.Key() == one.Requester && a.d.breaker.Limits().SingleDelay == 0:
 		return forbidden("nobody approves what he asked for himself", "ask another person")
 	case r.Approve && one.State != "pending", !r.Approve && one.State != "pending" && one.State != "approved":
 		return &addressing.Error{Code: addressing.CodeConflict, Op: "approval", Detail: "it is " + one.State + " already"}

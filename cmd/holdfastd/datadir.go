@@ -28,6 +28,9 @@ func (d dataDir) letters() string     { return filepath.Join(string(d), "letters
 func (d dataDir) evidence() string    { return filepath.Join(string(d), "evidence") }
 func (d dataDir) emergencies() string { return filepath.Join(string(d), "emergency.json") }
 func (d dataDir) approvals() string   { return filepath.Join(string(d), "approvals.json") }
+func (d dataDir) limits() string      { return filepath.Join(string(d), "limits.json") }
+func (d dataDir) held() string        { return filepath.Join(string(d), "held.json") }
+func (d dataDir) notices() string     { return filepath.Join(string(d), "notices.json") }
 func (d dataDir) marker() string      { return filepath.Join(string(d), "initialised") }
 
 // initialise makes an empty directory ready and says whether this was its

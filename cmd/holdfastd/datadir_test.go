@@ -70,7 +70,7 @@ func TestOpenBreakerNeverStopsTheStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := dataDir(t.TempDir())
 			ruin(t, d.journal())
-			b := openBreaker(d.journal(), noon, slog.New(slog.DiscardHandler))
+			b := openBreaker(d.journal(), breaker.DefaultLimits(), noon, slog.New(slog.DiscardHandler))
 			defer b.Close()
 			if s := b.State(noon); s != breaker.Open {
 				t.Errorf("state %s, want open", s)

@@ -83,6 +83,7 @@ func (d *daemon) observe(ctx context.Context, at time.Time) {
 		d.log.Warn("neighbors cannot be counted", "error", err)
 		return
 	}
+	d.sites.look(neighbors, at)
 	for _, n := range neighbors {
 		if n.State != bgp.Established {
 			continue

@@ -7,8 +7,6 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
-	"github.com/holdfast-bgp/holdfast/breaker"
-	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 	"github.com/holdfast-bgp/holdfast/snapshots/plan"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
@@ -146,29 +144,19 @@ func (h history) Snapshot(_ context.Context, generation uint64) (*snapshots.Snap
 
 // switchboard is the breaker as the operations API sees it.
 type switchboard struct {
-	breaker *breaker.Breaker
-	now     clock
-	kick    func() // look at desired state again
+	d    *daemon
+	now  clock
+	kick func() // look at desired state again
 }
 
 // Scopes implements api.Breaker.
 func (s switchboard) Scopes(context.Context) ([]api.BreakerStatus, error) {
 	var out []api.BreakerStatus
-	for _, scope := range s.breaker.Status(s.now()) {
+	for _, scope := range s.d.breaker.Status(s.now()) {
 		out = append(out, api.BreakerStatus{
 			Scope: string(scope.Kind), Key: scope.Key, State: scope.State.String(),
 			TripID: scope.TripID, Since: scope.Since, Reason: scope.Reason,
 		})
 	}
 	return out, nil
-}
-
-// Reset implements api.Breaker.
-func (s switchboard) Reset(_ context.Context, r api.ResetRequest) error {
-	scope := breaker.Scope{Kind: breaker.ScopeKind(r.Scope), Key: r.Key}
-	if err := s.breaker.Reset(scope, r.TripID, r.Reason, gate.Actor(r.Actor), r.At); err != nil {
-		return &addressing.Error{Code: addressing.CodeRefused, Op: "breaker reset", Detail: err.Error(), Next: "holdfast breaker status shows the scopes and their trip ids"}
-	}
-	s.kick()
-	return nil
 }

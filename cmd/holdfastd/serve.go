@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -69,6 +70,11 @@ type daemon struct {
 	opening   sync.Mutex             // held while the database is opened or made
 	urgent    sync.Mutex             // held by the emergency lane
 	approving sync.Mutex             // held while the file of approvals is read or written
+	queue     *gate.Queue            // of changes that wait; nil where they are refused
+	notices   *notices
+	sites     siteWatch
+	limits    limitsInForce
+	settling  sync.Mutex // held while the limits in force are read or written
 }
 
 // serve runs the daemon until ctx ends.
@@ -97,16 +103,27 @@ func (d *daemon) open(now time.Time) (err error) {
 	if d.store, err = snapshots.Open(d.dir.snapshots(), snapshots.Options{Environment: d.cfg.Environment}); err != nil {
 		return err
 	}
-	d.breaker = openBreaker(d.dir.journal(), now, d.log)
+	if d.limits, err = openLimits(d.dir.limits(), d.cfg.Breaker.Limits, d.first, now); err != nil {
+		d.log.Error("the breaker's limits that were in force", "error", err)
+	}
+	if len(d.limits.waiting) > 0 {
+		d.log.Error("the configuration loosens limits of the breaker: that waits for two persons", "page", true, "loosens", d.limits.waiting)
+	}
+	d.breaker = openBreaker(d.dir.journal(), d.limits.force, now, d.log)
 	if d.mirror, err = openMirror(d.dir.tokens(), d.log); err != nil {
 		return err
 	}
 	d.look = gate.NewSecondLook(d.log)
 	d.evidence = newEvidence(d)
+	d.notices = &notices{evidence: d.evidence, file: d.dir.notices()}
 	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.See); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
 	d.gate = gate.New(d.breaker, func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() })
+	d.gate.Protect(d.cfg.Breaker.Protected)
+	d.gate.Sites(d.sites.down)
+	d.openQueue()
+	d.policy()
 	runner, err := rollout.New(rollout.Config{
 		Environment: d.cfg.Environment,
 		Network:     d.cfg.Network(nil, nil),
@@ -114,6 +131,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		Applier:     d.speaker,
 		Gate:        d.gate,
 		Explain:     d.gate.Explain,
+		Held:        d.heldRoutes,
 		OnRefused:   d.refused,
 		OnApplied:   d.applied,
 		Logger:      d.log,
@@ -131,11 +149,11 @@ func (d *daemon) open(now time.Time) (err error) {
 
 // openBreaker opens the breaker. Where not even an open one can be recorded, it
 // returns one that refuses: changes wait, the wire does not notice.
-func openBreaker(journal string, now time.Time, log *slog.Logger) *breaker.Breaker {
+func openBreaker(journal string, limits breaker.Limits, now time.Time, log *slog.Logger) *breaker.Breaker {
 	if err := os.MkdirAll(journal, 0o700); err != nil {
 		log.Error("breaker journal", "error", err)
 	}
-	b, err := breaker.OpenDir(journal, breaker.Options{Limits: limits(), At: now})
+	b, err := breaker.OpenDir(journal, breaker.Options{Limits: withSwitches(limits), At: now})
 	if err != nil {
 		log.Error("the breaker journal cannot be used: every change is refused until a restart finds it usable", "error", err)
 	}
@@ -163,7 +181,7 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		StartedAt:   now,
 		Pipeline:    d.pipeline,
 		History:     history{d.store},
-		Breaker:     switchboard{d.breaker, time.Now, d.pipeline.Kick},
+		Breaker:     switchboard{d, time.Now, d.pipeline.Kick},
 		Speaker:     d.speaker,
 		Pins:        pins{d},
 		Trips:       trips{d},
@@ -172,13 +190,17 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Switches:    switches{d.breaker},
 		Approvals:   approvals{d, &d.approving},
 		Edges:       edges{d},
+		Approvers:   persons{d},
+		Held:        held{d},
+		Notices:     d.notices,
+		Limits:      limitDesk{d},
 		Letters:     api.LetterDir(d.dir.letters()),
 		Mirror:      d.mirror,
 		Ready:       d.ready,
 		Feed:        d.feed,
 		Speakers:    d.speakers,
 		Doctor:      doctor{d.checkups},
-		Risks:       func() []string { return slices.Concat(d.storageRisks(), d.validate.risks(), d.speakers.risks()) },
+		Risks:       d.risks,
 		Validate:    d.validate.ask,
 		Quota:       api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},
 		Log:         d.log,
@@ -214,6 +236,9 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.look.Run(running, d.breaker)
 	go d.evidence.run(running)
 	go d.feed.run(running)
+	if d.queue != nil {
+		go d.expireHeld(running)
+	}
 	go d.keepDatabase(running, !booted.None)
 	go d.validate.run(running)
 	go d.cleaner.run(running)
@@ -314,8 +339,8 @@ func (d *daemon) intentIn(ctx context.Context, create bool) (*addressing.Registr
 	}
 	return addressing.NewRegistry(store, d.gate, addressing.Options{
 		Entropy:      rand.Reader,
-		Notify:       d.pipeline.Notify,
-		OnTokens:     d.mirror.Save,
+		Notify:       d.committed,
+		OnTokens:     d.keepTokens,
 		AllowSpecial: d.cfg.API.AllowSpecialPurpose,
 	}), nil
 }
@@ -341,11 +366,61 @@ func (d *daemon) emptyDatabase(ctx context.Context) (registry *addressing.Regist
 
 func (d *daemon) emergency() emergencyLane { return emergencyLane{d, &d.urgent} }
 
-// limits of the breaker, with everything that can be turned off.
-func limits() breaker.Limits {
-	l := breaker.DefaultLimits()
+// withSwitches adds everything that can be turned off.
+func withSwitches(l breaker.Limits) breaker.Limits {
 	l.Switches = killSwitches()
 	return l
+}
+
+// openQueue makes room for changes that wait, where the configuration has that.
+// What waited before it was changed still waits.
+func (d *daemon) openQueue() {
+	q, err := gate.OpenQueue(d.dir.held(), d.cfg.Breaker.HoldFor)
+	if err != nil {
+		d.log.Error("what waited for the breaker cannot be read: what is desired and not on the wire is held as unexplained", "error", err)
+	}
+	if d.cfg.Breaker.HoldMode == config.HoldQueue || len(q.List()) > 0 {
+		d.queue = q
+	}
+	if d.cfg.Breaker.HoldMode == config.HoldQueue {
+		d.gate.Hold(q)
+	}
+}
+
+// heldRoutes are the routes of changes that wait.
+func (d *daemon) heldRoutes() func(account string, cidr netip.Prefix) bool {
+	if d.queue == nil {
+		return nil
+	}
+	return d.queue.Held()
+}
+
+// committed takes in a change set that desired state has.
+func (d *daemon) committed(c addressing.ChangeSet) {
+	if d.queue != nil {
+		if err := d.queue.Committed(c); err != nil {
+			d.log.Error("held changes", "error", err)
+		}
+	}
+	d.pipeline.Notify(c)
+}
+
+// keepTokens mirrors the tokens; who may agree to what is among them.
+func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
+	err := d.mirror.Save(all)
+	d.policy()
+	return err
+}
+
+// risks are the named risks in force.
+func (d *daemon) risks() []string {
+	out := slices.Concat(d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.cfg.Breaker.Risks(persons{d}.count()))
+	d.settling.Lock()
+	defer d.settling.Unlock()
+	if len(d.limits.waiting) > 0 {
+		out = append(out, "limits_wait: the configuration loosens limits of the breaker, which waits for two persons (holdfast breaker limits): "+strings.Join(d.limits.waiting, "; "))
+	}
+	return out
 }
 
 // mirrorTokens writes the token mirror as the database has it: a crash may have

@@ -103,6 +103,9 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 		}
 	}
 	active := r.Active().Snapshot
+	if next, err = r.holdBack(active, next); err != nil {
+		return nil, 0, err
+	}
 	if active != nil && next.ID() == active.ID() {
 		r.ledger.settle(seq)
 		r.clear()
@@ -111,6 +114,22 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 	r.step(StepPlan)
 	d = r.draft(active, next, seq, now)
 	return d, d.plan.Explain(r.explain), nil
+}
+
+// holdBack leaves out what waits.
+func (r *Runner) holdBack(active, next *snapshots.Snapshot) (*snapshots.Snapshot, error) {
+	if r.cfg.Held == nil || active == nil {
+		return next, nil
+	}
+	held := r.cfg.Held()
+	if held == nil {
+		return next, nil
+	}
+	next, err := snapshots.HoldBack(active, next, held)
+	if err != nil {
+		return nil, fmt.Errorf("hold back what waits: %w", err)
+	}
+	return next, nil
 }
 
 func (r *Runner) draft(active, next *snapshots.Snapshot, seq uint64, now time.Time) *draft {

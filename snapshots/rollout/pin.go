@@ -108,6 +108,9 @@ func (r *Runner) PendingWith(ctx context.Context, n snapshots.NetworkPart) (plan
 	if err != nil {
 		return plan.Plan{}, plan.Report{}, fmt.Errorf("plan: %w", err)
 	}
+	if next, err = r.holdBack(active, next); err != nil {
+		return plan.Plan{}, plan.Report{}, fmt.Errorf("plan: %w", err)
+	}
 	d := r.draft(active, next, 0, now)
 	d.plan.Explain(r.explain)
 	return d.plan, plan.Preflight(ctx, d.plan, r.cfg.Checks, r.preview()), nil

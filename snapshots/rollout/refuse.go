@@ -40,17 +40,38 @@ func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begu
 	if lost {
 		return nil
 	}
-	return r.remainder(ctx, d, begun)
+	rest := r.withoutNetwork(d)
+	if rest == nil {
+		return nil
+	}
+	return r.remainder(ctx, rest, rest != d, begun)
 }
 
-// remainder carries out what the refused plan only adds.
-func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error {
+// withoutNetwork is the draft with the network as the wire has it: a refused
+// configuration keeps nobody else waiting. It is nil if nothing is left of it.
+func (r *Runner) withoutNetwork(d *draft) *draft {
+	active := r.Active().Snapshot
+	if active == nil || len(d.plan.Network) == 0 {
+		return d
+	}
+	next, err := snapshots.HoldNetwork(active, d.snapshot)
+	if err != nil || next.ID() == active.ID() {
+		return nil
+	}
+	rest := r.draft(active, next, d.seq, d.plan.At)
+	rest.plan.Explain(r.explain)
+	return rest
+}
+
+// remainder carries out what the refused plan only adds. A fresh draft has
+// another network than the one that was refused.
+func (r *Runner) remainder(ctx context.Context, d *draft, fresh bool, begun time.Time) error {
 	active := r.Active().Snapshot
 	held := map[route]bool{}
 	for _, c := range append(d.plan.Losses(), d.plan.Unexplained()...) {
 		held[route{c.Account, c.CIDR}] = true
 	}
-	if active == nil || len(held) == 0 || len(d.plan.Network) > 0 {
+	if active == nil || len(held) == 0 && !fresh {
 		return nil
 	}
 	next, err := snapshots.HoldBack(active, d.snapshot, func(account string, cidr netip.Prefix) bool { return held[route{account, cidr}] })
@@ -60,7 +81,7 @@ func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error
 	rest := plan.Diff(active, next)
 	rest.Generation, rest.At, rest.Origin, rest.Admitted, rest.Actors = d.plan.Generation, d.plan.At, d.plan.Origin, d.plan.Admitted, d.plan.Actors
 	if rest.Empty() || rest.Explain(r.explain) > 0 || len(rest.Losses()) > 0 {
-		return nil
+		return nil // what only adds goes on
 	}
 	report := plan.Preflight(ctx, rest, r.cfg.Checks, r.cfg.Gate)
 	if report.Verdict != policy.Allow {

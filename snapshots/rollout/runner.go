@@ -53,6 +53,9 @@ type Config struct {
 	// Explain says which admitted ChangeSet explains a loss that this process
 	// was not told of, after a restart above all; nil explains nothing.
 	Explain func(account string, cidr netip.Prefix) (plan.Reason, bool)
+	// Held gives what waits outside the plan: routes that stay as the wire has
+	// them, whatever is desired. Nil, or a nil answer, is nothing.
+	Held func() func(account string, cidr netip.Prefix) bool
 	// OnRefused is called once per refusal, OnApplied after each generation.
 	// They may Kick and ask for Status, and nothing else of the Runner.
 	OnRefused func(plan.Plan, plan.Report)

@@ -5,8 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/breaker"
 	"github.com/holdfast-bgp/holdfast/policy"
 )
 
@@ -119,6 +121,15 @@ func TestRefusals(t *testing.T) {
 		{"unknown site", "port: 1790", "site: ams", []string{"there is no site"}},
 		{"community", "port: 1790", "communities: [\"1:2:3\"]", []string{"communities[0]"}},
 		{"hold time", "port: 1790", "hold_time: 1s", []string{"hold_time", "3s"}},
+		{"hold mode", "bgp:", "breaker: {hold_mode: later}\nbgp:", []string{"breaker.hold_mode", "queue"}},
+		{"approval mode", "bgp:", "breaker: {approval_mode: none}\nbgp:", []string{"breaker.approval_mode", "two_person"}},
+		{"no such limit", "bgp:", "breaker: {limits: {breadth.1m: {share: 1}}}\nbgp:", []string{"breaker.limits", "breadth.1m"}},
+		{"share", "bgp:", "breaker: {plan: {share: 1001}}\nbgp:", []string{"breaker.plan.share", "0 to 1000"}},
+		{"emergency", "bgp:", "breaker: {emergency: {once: 50}}\nbgp:", []string{"breaker.emergency.once", "0 to 5"}},
+		{"shadow", "bgp:", "breaker: {shadow: [everything]}\nbgp:", []string{"breaker.shadow[0]", "everything"}},
+		{"freeze", "bgp:", "breaker: {freezes: [{from: 2026-12-20T00:00:00Z, until: 2026-12-19T00:00:00Z}]}\nbgp:", []string{"breaker.freezes[0].until", "breaker.freezes[0].reason"}},
+		{"single delay", "bgp:", "breaker: {single_delay: 0s}\nbgp:", []string{"breaker.single_delay"}},
+		{"protected", "bgp:", "breaker: {protected: [192.0.2.1/24]}\nbgp:", []string{"breaker.protected[0]"}},
 		{"observe", "environment: demo", "environment: demo\nmode: observe", []string{"not available"}},
 		{"socket too long", "./data/admin.sock", "./" + strings.Repeat("x", 120), []string{"Unix socket"}},
 		{"not a mapping", contract, "just text\n", []string{":1:1:"}},
@@ -192,4 +203,53 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("config %v with error %v", c, err)
 		}
 	})
+}
+
+// The file says every limit by its name; persons decide the mode where it does not.
+func TestBreakerSection(t *testing.T) {
+	src := contract + `breaker:
+  hold_mode: queue
+  hold_for: 1h
+  operators_enforced_by: carol
+  shadow: [W6]
+  plan: {share: 5, floor: 10}
+  limits:
+    breadth.5m: {share: 5, total: 7, window: 10m}
+    W3: {off: true}
+  freezes:
+    - {from: 2026-12-20T00:00:00Z, until: 2027-01-03T00:00:00Z, reason: "end of year"}
+`
+	c, _, err := Parse("f.yaml", "/", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := c.Breaker
+	if r := b.Limits.Ladder[0]; r.Share != 5 || r.Total != 7 || r.Floor != 10 || r.Span != 10*time.Minute {
+		t.Errorf("breadth.5m is %+v", r)
+	}
+	if len(b.Limits.Accounts) != 1 || b.Limits.PlanFloor != 10 || !b.Limits.EnforceOps || b.Limits.Shadow[0] != "breaker.W6" || b.HoldMode != HoldQueue || b.HoldFor != time.Hour || len(b.Limits.Freezes) != 1 {
+		t.Errorf("%+v", b)
+	}
+	if breaker.DefaultLimits().Ladder[0].Share != 10 {
+		t.Error("the defaults were written to")
+	}
+	for _, tc := range []struct {
+		mode     ApprovalMode
+		enrolled int
+		delay    time.Duration
+		below    int
+		risk     string
+	}{
+		{"", 1, DefaultSingleDelay, 0, "single_person"}, {"", 2, 0, DefaultApproveBelow, ""},
+		{TwoPerson, 1, 0, DefaultApproveBelow, "no_second_person"}, {DelayedSingle, 3, DefaultSingleDelay, 0, "single_person"},
+	} {
+		b.ApprovalMode = tc.mode
+		p := b.Policy(tc.enrolled)
+		if p.SingleDelay != tc.delay || p.ApproveBelow != tc.below || p.Approvals != 1 || p.ResetApprovals != 1 {
+			t.Errorf("%q with %d persons: %+v", tc.mode, tc.enrolled, p)
+		}
+		if all := strings.Join(b.Risks(tc.enrolled), " "); tc.risk == "" && strings.Contains(all, "person") || !strings.Contains(all, tc.risk) {
+			t.Errorf("%q with %d persons: risks %q", tc.mode, tc.enrolled, all)
+		}
+	}
 }

@@ -3,6 +3,8 @@ package gate
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/breaker"
@@ -17,7 +19,35 @@ import (
 type Gate struct {
 	breaker  *breaker.Breaker
 	baseline *baseline
+	queue    *Queue // of what may wait; nil refuses it instead
+
+	protected []netip.Prefix  // what lies within is never lost without an approval
+	sitesDown func() []string // unexpectedly; nil is none
 }
+
+// Protect names ranges that are never lost without an approval, beside all
+// first-party prefixes.
+func (g *Gate) Protect(ranges []netip.Prefix) { g.protected = ranges }
+
+// Sites gives the gate the sites that are unexpectedly down.
+func (g *Gate) Sites(down func() []string) { g.sitesDown = down }
+
+// counts are the denominators now.
+func (g *Gate) counts() (breaker.Baseline, uint64) {
+	counts, generation := g.baseline.get()
+	if g.sitesDown != nil {
+		counts.SitesDown = g.sitesDown()
+	}
+	return counts, generation
+}
+
+func (g *Gate) protects(kind addressing.AccountKind, p netip.Prefix) bool {
+	return kind == addressing.FirstParty || slices.ContainsFunc(g.protected, func(r netip.Prefix) bool { return r.Overlaps(p) })
+}
+
+// Hold makes the gate put what the breaker holds into a queue instead of
+// refusing it.
+func (g *Gate) Hold(q *Queue) { g.queue = q }
 
 // New makes the gate of a breaker. active gives the snapshot that the wire was
 // last told, which is what shares and weights are of.
@@ -30,18 +60,31 @@ var (
 	_ plan.Gate       = (*Gate)(nil)
 )
 
-// Admit charges the losses of a change to the journal, or refuses it.
+// Admit charges the losses of a change to the journal, holds it, or refuses it.
 func (g *Gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error) {
-	counts, generation := g.baseline.get()
-	snap, _ := g.baseline.active()
-	d := g.breaker.Admit(ctx, proposal(c, snap, generation), counts)
-	if err := refusal(c, d); err != nil {
+	d := g.decide(ctx, c)
+	err := refusal(c, d)
+	if err == nil {
+		return func() { _ = g.breaker.Release(c.ID, c.At) }, nil
+	}
+	if g.queue == nil || d.Verdict != breaker.Refuse || !d.Holdable || !mayWait(c) {
 		return nil, err
 	}
-	return func() { _ = g.breaker.Release(c.ID, c.At) }, nil
+	why, _ := whyNot(d)
+	drop, full := g.queue.hold(c, d.TripID, why)
+	if full != nil {
+		return nil, err
+	}
+	return drop, nil
 }
 
-func proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint64) breaker.Proposal {
+func (g *Gate) decide(ctx context.Context, c addressing.ChangeSet) breaker.Decision {
+	counts, generation := g.counts()
+	snap, _ := g.baseline.active()
+	return g.breaker.Admit(ctx, g.proposal(c, snap, generation), counts)
+}
+
+func (g *Gate) proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint64) breaker.Proposal {
 	p := breaker.Proposal{
 		ID:         c.ID,
 		Actor:      Actor(c.Actor),
@@ -58,13 +101,16 @@ func proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint6
 		p.Lane, p.Incident = breaker.Emergency, c.Incident
 	}
 	for _, e := range c.Effects {
+		if e.SitesLeft > 0 {
+			p.Remaining = append(p.Remaining, breaker.Remaining{Prefix: e.CIDR, Paths: e.SitesLeft})
+		}
 		switch e.Kind {
 		case addressing.Gained:
 			p.Gains = append(p.Gains, e.CIDR)
 		case addressing.Lost, addressing.Weakened:
-			p.Losses = append(p.Losses, loss(e, snap, c.Verb))
+			p.Losses = append(p.Losses, g.loss(e, snap, c.Verb))
 		case addressing.Modified:
-			p.Modifies = append(p.Modifies, loss(e, snap, c.Verb))
+			p.Modifies = append(p.Modifies, g.loss(e, snap, c.Verb))
 		case addressing.Unbound:
 			for _, s := range e.Services {
 				p.Unbinds = append(p.Unbinds, breaker.Unbind{Prefix: e.CIDR, Account: e.AccountID, Service: s})
@@ -74,15 +120,17 @@ func proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint6
 	return p
 }
 
-func loss(e addressing.Effect, snap *snapshots.Snapshot, cause string) breaker.Loss {
+func (g *Gate) loss(e addressing.Effect, snap *snapshots.Snapshot, cause string) breaker.Loss {
 	return breaker.Loss{
-		Prefix:   e.CIDR,
-		Account:  e.AccountID,
-		Customer: e.Account != addressing.FirstParty,
-		OnDemand: e.Resting == addressing.RestingWithdrawn,
-		Services: e.Services,
-		Weight:   weight(snap, e.AccountID, e.CIDR, e.Services),
-		Cause:    cause,
+		Protected: g.protects(e.Account, e.CIDR),
+		Neighbors: neighborsOf(snap, e.AccountID, e.CIDR),
+		Prefix:    e.CIDR,
+		Account:   e.AccountID,
+		Customer:  e.Account != addressing.FirstParty,
+		OnDemand:  e.Resting == addressing.RestingWithdrawn,
+		Services:  e.Services,
+		Weight:    weight(snap, e.AccountID, e.CIDR, e.Services),
+		Cause:     cause,
 	}
 }
 
@@ -96,28 +144,40 @@ func refusal(c addressing.ChangeSet, d breaker.Decision) error {
 	if d.Verdict == breaker.Allow {
 		return nil
 	}
-	e := &addressing.Error{Code: addressing.CodeHeld, Op: c.Verb, TripID: d.TripID, Detail: "the circuit breaker holds it"}
-	for _, f := range d.Findings {
-		if f.Shadow {
-			continue
-		}
-		e.Detail, e.Next = fmt.Sprintf("%s (%s, scope %s)", f.Why, f.Rule, f.Scope), f.Next
-		break
-	}
+	e := &addressing.Error{Code: addressing.CodeHeld, Op: c.Verb, TripID: d.TripID}
+	e.Detail, e.Next = whyNot(d)
 	switch {
 	case d.Verdict == breaker.Confirm:
 		e.Code, e.Confirm = addressing.CodeConfirm, d.ConfirmToken
 	case d.State == breaker.Locked:
 		e.Code = addressing.CodeFrozen
+	case slices.ContainsFunc(d.Findings, func(f breaker.Finding) bool { return f.Rule == "breaker.protected" && !f.Shadow }):
+		e.Code, e.Message = addressing.CodeForbidden, "needs_second_party"
 	}
 	return e
 }
 
+// whyNot is the first finding that decided.
+func whyNot(d breaker.Decision) (why, next string) {
+	for _, f := range d.Findings {
+		if !f.Shadow {
+			return fmt.Sprintf("%s (%s, scope %s)", f.Why, f.Rule, f.Scope), f.Next
+		}
+	}
+	return "the circuit breaker holds it", ""
+}
+
 // Judge asks the breaker about a whole plan.
 func (g *Gate) Judge(ctx context.Context, p plan.Plan) (policy.Verdict, []policy.Finding, error) {
-	counts, _ := g.baseline.get()
+	counts, _ := g.counts()
 	snap, _ := g.baseline.active()
-	d := g.breaker.Judge(ctx, facts(p, snap), counts)
+	f := facts(p, snap)
+	d := g.network(ctx, p, &f, counts)
+	if d.Verdict == breaker.Allow {
+		shadow := d.Findings
+		d = g.breaker.Judge(ctx, f, counts)
+		d.Findings = append(shadow, d.Findings...)
+	}
 	var findings []policy.Finding
 	for _, f := range d.Findings {
 		verdict := policy.Refuse

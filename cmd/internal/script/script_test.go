@@ -89,16 +89,22 @@ func setup(env *testscript.Env) error {
 // writeConfig writes a configuration with the script's ports: config FILE
 // ENVIRONMENT [neighbor].
 func writeConfig(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 || len(args) > 3 {
-		ts.Fatalf("usage: config FILE ENVIRONMENT [neighbor]")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: config FILE ENVIRONMENT [neighbor] [LINE...]")
 	}
 	var b bytes.Buffer
+	file := args[0]
 	fmt.Fprintf(&b, "environment: %s\ndata_dir: ./data\napi: {listen: %q}\nadmin: {socket: %s}\nmetrics: {listen: %q}\n", args[1], ts.Getenv("API"), ts.Getenv("SOCKET"), ts.Getenv("METRICS"))
 	fmt.Fprintf(&b, "bgp:\n  asn: 64500\n  router_id: 192.0.2.1\n  listen: [%q]\n", ts.Getenv("BGP"))
-	if len(args) == 3 {
+	args = args[2:]
+	if len(args) > 0 && args[0] == "neighbor" {
+		args = args[1:]
 		b.WriteString("  neighbors:\n    - name: transit-a\n      address: 127.0.0.2\n      port: 1\n      asn: 64510\n      role: customer\n      families: [ipv4-unicast, ipv6-unicast]\n      next_hop: {ipv4: 192.0.2.1, ipv6: \"2001:db8::1\"}\n")
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
+	for _, line := range args {
+		fmt.Fprintln(&b, line)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(file), b.Bytes(), 0o600))
 }
 
 // waitReady waits until /readyz answers 200, 10 s at most: the daemon's
