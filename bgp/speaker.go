@@ -58,6 +58,7 @@ type NeighborStatus struct {
 	RouterID   netip.Addr                `json:"router_id"`
 	Advertised map[addressing.Family]int `json:"advertised"` // Adj-RIB-Out of an established session, else 0
 	Target     map[addressing.Family]int `json:"target"`     // what it is to hold
+	Tally      *Tally                    `json:"tally,omitempty"`
 }
 
 // EventKind is what was seen at a session.

@@ -40,7 +40,7 @@ func TestDatabaseGone(t *testing.T) {
 			w.build()
 			how.lose(w)
 
-			for _, path := range []string{"/v1/status", "/v1/plan", "/v1/snapshots", "/v1/snapshots/1", "/v1/snapshots/diff?from=0&to=1", "/v1/breaker", "/v1/neighbors", "/v1/neighbors/transit-a/routes"} {
+			for _, path := range []string{"/v1/status", "/v1/plan", "/v1/snapshots", "/v1/snapshots/1", "/v1/snapshots/diff?from=0&to=1", "/v1/breaker", "/v1/neighbors", "/v1/neighbors/transit-a", "/v1/neighbors/transit-a/routes"} {
 				if r := w.do("operator", "GET", path, ""); r.status != 200 {
 					t.Errorf("%s: %d %s", path, r.status, r.body)
 				}

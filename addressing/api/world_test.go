@@ -385,6 +385,10 @@ func (s *speaker) Neighbors(context.Context) ([]bgp.NeighborStatus, error) {
 	if s.down {
 		n.State, n.Advertised = bgp.Active, nil
 	}
+	n.Tally = &bgp.Tally{
+		Families:  map[addressing.Family]bgp.FamilyTally{addressing.IPv4: {Advertised: 7, Withdrawn: 1, HeldBack: 2, LeakBlocked: 3, Dropped: 4, Revoked: 5, Missing: 6, Foreign: 8}},
+		Malformed: map[string]uint64{"treat-as-withdraw": 9}, Downs: map[bgp.DownCause]uint64{bgp.DownHoldTimer: 10}, OTC: map[string]uint64{bgp.OTCAddedOut: 11}, Ups: 12,
+	}
 	return []bgp.NeighborStatus{n}, s.fail
 }
 

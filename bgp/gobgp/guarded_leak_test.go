@@ -127,7 +127,8 @@ func TestEachLayerAloneStopsALeak(t *testing.T) {
 				waitFor(t, "the leaks are told", func() bool {
 					return log.prefixes(bgp.LeakBlocked, speakertest.Transit) == 2002 && log.prefixes(bgp.LeakBlocked, speakertest.Peer) == 2002
 				})
-				if n, _ := l.guard.Counters(speakertest.Transit); n.Leaks != 2002 || n.Prefixes != 21 {
+				if n := l.tally(t, speakertest.Transit); n.Families[addressing.IPv4].LeakBlocked != 2001 ||
+					n.Families[addressing.IPv6].LeakBlocked != 1 || n.Families[addressing.IPv4].Advertised+n.Families[addressing.IPv6].Advertised != 21 {
 					t.Errorf("counters %+v", n)
 				}
 				whys := fmt.Sprint(log.whys(bgp.LeakBlocked, speakertest.Transit))
@@ -212,9 +213,9 @@ func TestEventsOfTheGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the withdrawals", func() bool { return transit.Held() == 30 })
-	if a, w := log.prefixes(bgp.Advertised, speakertest.Transit), log.prefixes(bgp.Withdrawn, speakertest.Transit); a != 40 || w != 10 {
-		t.Errorf("%d advertised, %d withdrawn; want 40, 10", a, w)
-	}
+	waitFor(t, "the events", func() bool { // they follow what is sent
+		return log.prefixes(bgp.Advertised, speakertest.Transit) == 40 && log.prefixes(bgp.Withdrawn, speakertest.Transit) == 10
+	})
 	transit.Drop()
 	waitFor(t, "down and up", func() bool {
 		return len(log.whys(bgp.SessionDown, speakertest.Transit)) == 1 && log.prefixes(bgp.Advertised, speakertest.Transit) == 70

@@ -66,6 +66,22 @@ func (l *guardLab) restart(t testing.TB) {
 	})
 }
 
+// tally is what was counted at a neighbor.
+func (l *guardLab) tally(t testing.TB, name string) *bgp.Tally {
+	t.Helper()
+	all, err := l.guard.Neighbors(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range all {
+		if n.Name == name {
+			return n.Tally
+		}
+	}
+	t.Fatalf("no neighbor %s", name)
+	return nil
+}
+
 func (l *guardLab) harness() *speakertest.Harness {
 	return &speakertest.Harness{
 		Speaker: l.guard,

@@ -98,6 +98,11 @@ func (n *Neighbor) role() policy.Role {
 	return n.Role
 }
 
+// addsOTC reports whether what leaves carries OTC of ours (RFC 9234 section 5).
+func (n *Neighbor) addsOTC() bool {
+	return policy.OTCEgress(n.role(), n.LocalASN, policy.OTC{}).Added
+}
+
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.RIB == nil || !c.Engine.IsValid():

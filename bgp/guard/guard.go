@@ -344,19 +344,19 @@ func (g *Guard) serve(l net.Listener) {
 func (g *Guard) Neighbors(context.Context) ([]bgp.NeighborStatus, error) {
 	out := make([]bgp.NeighborStatus, len(g.neighbors))
 	for i, n := range g.neighbors {
-		out[i] = n.report(time.Now())
+		out[i] = n.report(time.Now(), g.Drift(n.Name))
 	}
 	return out, nil
 }
 
-func (n *neighbor) report(now time.Time) bgp.NeighborStatus {
+func (n *neighbor) report(now time.Time, d bgp.Drift) bgp.NeighborStatus {
 	n.mu.Lock()
 	s := n.status
 	n.mu.Unlock()
 	st := bgp.NeighborStatus{
 		Neighbor: n.Neighbor.Neighbor, State: s.state, Since: s.since, LastError: s.lastError,
 		RemoteRole: s.role, RouterID: s.routerID,
-		Advertised: map[addressing.Family]int{}, Target: map[addressing.Family]int{},
+		Advertised: map[addressing.Family]int{}, Target: map[addressing.Family]int{}, Tally: n.count.report(d),
 	}
 	if s.state == bgp.Established {
 		st.Uptime = now.Sub(s.since)

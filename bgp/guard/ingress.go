@@ -54,8 +54,11 @@ type ingress struct {
 // route is dropped and counted.
 func (in *ingress) update(body []byte) error {
 	n := in.neighbor
-	n.count.updates.Add(1)
+	n.count.updatesRead.Add(1)
 	u := in.terms.session.Classify(body)
+	if u.Action < wire.Accept {
+		n.count.malformed[u.Action].Add(1)
+	}
 	if u.Action == wire.SessionReset {
 		return u.Notification()
 	}
@@ -65,19 +68,16 @@ func (in *ingress) update(body []byte) error {
 	if n.Receive == policy.ReceiveControl {
 		return in.control(&u)
 	}
-	gone, came := 0, 0
 	for p := range u.Withdrawals() {
-		gone++
+		n.count.revoked[family(p)].Add(1)
 		delete(in.seen, p)
 	}
 	for p := range u.Advertisements() {
-		came++
+		n.count.dropped[family(p)].Add(1)
 		if n.MaxPrefixes > 0 {
 			in.note(p, false)
 		}
 	}
-	n.count.withdrawn.Add(uint64(gone))
-	n.count.dropped.Add(uint64(came))
 	return in.limit()
 }
 
@@ -103,7 +103,7 @@ func (in *ingress) control(u *wire.Update) error {
 	n := in.neighbor
 	var gone, came []netip.Prefix
 	for p := range u.Withdrawals() {
-		n.count.withdrawn.Add(1)
+		n.count.revoked[family(p)].Add(1)
 		if in.seen[p] {
 			gone = append(gone, p)
 		}
@@ -123,7 +123,7 @@ func (in *ingress) control(u *wire.Update) error {
 		case handed:
 			came = append(came, p)
 		default:
-			n.count.dropped.Add(1)
+			n.count.dropped[family(p)].Add(1)
 			if in.seen[p] {
 				gone = append(gone, p)
 			}
@@ -147,11 +147,13 @@ func (in *ingress) accept(u *wire.Update, f wire.Family) (wire.AttrSet, bool, er
 	}
 	d := policy.OTCIngress(n.Role, n.ASN, attrs.OTC)
 	if d.Verdict != policy.Allow {
-		n.count.leaks.Add(1)
+		n.count.otc[otcLeakIn].Add(1)
 		n.log.Warn("leak refused", "why", d.Why)
 		return wire.AttrSet{}, false, nil
 	}
-	attrs.OTC = d.OTC
+	if attrs.OTC = d.OTC; d.Added {
+		n.count.otc[otcAddedIn].Add(1)
+	}
 	attrs.LargeCommunities = policy.MarkRole(n.guard.cfg.ASN, policy.SourceOf(n.Role), attrs.LargeCommunities)
 	set, err := attrs.Intern()
 	return set, err == nil, err

@@ -356,7 +356,10 @@ func (l *leg) block(prefixes []netip.Prefix, o offer) {
 		if o.Verdict == policy.Allow && n.delegated(o.origin) {
 			continue
 		}
-		n.count.leaks.Add(uint64(len(prefixes)))
+		n.count.leaks[family(prefixes[0])].Add(uint64(len(prefixes)))
+		if o.otc {
+			n.count.otc[otcLeakOut].Add(uint64(len(prefixes)))
+		}
 		n.emit(bgp.Event{Kind: bgp.LeakBlocked, Family: addressing.FamilyOf(prefixes[0]), Prefixes: prefixes, Why: why})
 	}
 }

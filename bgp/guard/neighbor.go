@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/bgp"
@@ -23,7 +22,7 @@ type neighbor struct {
 	log   *slog.Logger
 	table *table
 	leg   *leg
-	count counters
+	count tally
 	poked chan struct{} // wakes the writer of the session
 	again chan struct{} // wakes the dialer
 
@@ -44,12 +43,6 @@ type status struct {
 	lastError string
 	role      policy.Role
 	routerID  netip.Addr
-}
-
-// counters count what the neighbor sent and what was done about it.
-type counters struct {
-	updates, dropped, withdrawn, refused, leaks, alarms atomic.Uint64
-	messages, prefixes                                  atomic.Uint64 // to the neighbor
 }
 
 // connection is one TCP connection with the neighbor.

@@ -16,6 +16,7 @@ type offer struct {
 	// are for neighbors whose Target names that AS. Leak and Why are then those
 	// towards the others.
 	origin  uint32
+	otc     bool         // the OTC egress procedure refused them
 	learned wire.AttrSet // while the Target layer is off
 }
 
@@ -70,7 +71,7 @@ func (l *leg) passage(attrs *wire.Attributes) offer {
 	}
 	// RFC 9234 section 5, egress 2: a route with OTC goes down only.
 	if d := policy.OTCEgress(l.Role, l.LocalASN, attrs.OTC); d.Verdict != policy.Allow {
-		return offer{Passage: policy.Passage{Why: d.Why}}
+		return offer{otc: true, Passage: policy.Passage{Why: d.Why}}
 	}
 	return l.originOf(attrs)
 }

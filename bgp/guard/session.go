@@ -185,6 +185,7 @@ func (n *neighbor) session(ctx context.Context, c *connection, r *wire.Reader, t
 	n.table.begin(t.families, t.endOfRIB)
 	n.table.mu.Unlock()
 	n.log.Info("session up", "families", t.families.List(), "remote_role", t.role.String(), "inbound", c.inbound)
+	n.count.ups.Add(1)
 	n.emit(bgp.Event{Kind: bgp.SessionUp})
 
 	writing, stop := context.WithCancel(ctx)
@@ -223,6 +224,9 @@ func (n *neighbor) session(ctx context.Context, c *connection, r *wire.Reader, t
 	case onPurpose != "":
 		why = onPurpose
 	}
+	n.mu.Lock()
+	n.count.down(err, c, ctx.Err() != nil)
+	n.mu.Unlock()
 	n.emit(bgp.Event{Kind: bgp.SessionDown, Why: why})
 	n.log.Info("session down", "why", why)
 	n.down(c, why)
@@ -304,11 +308,9 @@ func (n *neighbor) flush(c *connection, t terms, buf []byte) ([]byte, bool, erro
 	if err := n.put(c, t, buf); err != nil {
 		return buf, false, err
 	}
-	n.count.messages.Add(uint64(s.messages))
+	n.count.updatesSent.Add(uint64(s.messages))
 	for _, e := range s.events {
-		if e.Kind != bgp.HeldBack {
-			n.count.prefixes.Add(uint64(len(e.Prefixes)))
-		}
+		n.count.sent(e, n.addsOTC())
 		e.Epoch, e.Generation = s.order.Epoch, s.order.Generation
 		n.emit(e)
 	}

@@ -410,7 +410,7 @@ func (t *table) settle(p netip.Prefix, g *groups) {
 	var want wire.AttrSet
 	offered := false
 	if t.learning() && t.families.Has(wire.FamilyOf(addressing.FamilyOf(p))) {
-		want, offered = t.offers.learned[p], t.offers.told(p) != 0
+		want, offered = t.offers.learned[p], t.offers.has(p, t.target)
 	}
 	switch decide(want, offered, s.out) {
 	case advertise:

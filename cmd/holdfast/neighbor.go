@@ -26,6 +26,16 @@ func neighborCommands() []*cli.Command {
 			}),
 		},
 		{
+			Name: "show", Usage: "a neighbor, its session and what was counted at it", ArgsUsage: "NEIGHBOR",
+			Action: action(func(c *cli.Context, conn *connection) error {
+				var n client.Neighbor
+				return show(c, conn.get(conn.GetNeighbor(c.Context, c.Args().First())), &n, func(w *tabwriter.Writer) error {
+					drawNeighbor(w, n)
+					return nil
+				})
+			}),
+		},
+		{
 			Name: "routes", Usage: "the Adj-RIB-Out of a neighbor", ArgsUsage: "NEIGHBOR",
 			Action: action(func(c *cli.Context, conn *connection) error {
 				var l client.NeighborRouteList
@@ -39,6 +49,51 @@ func neighborCommands() []*cli.Command {
 			}),
 		},
 	}
+}
+
+func drawNeighbor(w *tabwriter.Writer, n client.Neighbor) {
+	row(w, "name", n.Name)
+	row(w, "address", n.Address)
+	row(w, "AS", fmt.Sprintf("%d, ours %d", n.Asn, n.LocalAsn))
+	row(w, "kind", n.Kind)
+	row(w, "role", fmt.Sprintf("%s, theirs %s", orNone(n.Role), orNone(optional(n.RemoteRole))))
+	row(w, "state", n.State)
+	row(w, "up", time.Duration(n.UptimeSeconds)*time.Second)
+	row(w, "last error", optional(n.LastError))
+	row(w, "advertised", families(n.Advertised))
+	row(w, "target", families(n.Target))
+	if n.Tally == nil {
+		return
+	}
+	t := n.Tally
+	row(w, "updates", fmt.Sprintf("%d sent, %d received", t.UpdatesSent, t.UpdatesReceived))
+	row(w, "sessions", fmt.Sprintf("%d up, %d refused, %d alarms", t.Ups, t.Refused, t.Alarms))
+	row(w, "down because", counted(t.Downs))
+	row(w, "malformed", counted(t.Malformed))
+	row(w, "OTC", counted(t.Otc))
+	row(w, "FAMILY", "ADVERTISED", "WITHDRAWN", "HELD BACK", "LEAKS", "DROPPED", "REVOKED", "MISSING", "FOREIGN")
+	for _, f := range sorted(t.Families) {
+		c := t.Families[f]
+		row(w, f, c.Advertised, c.Withdrawn, c.HeldBack, c.LeakBlocked, c.Dropped, c.Revoked, c.Missing, c.Foreign)
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// counted writes the counters that are not 0, in a fixed order.
+func counted(counts map[string]int64) string {
+	var out []string
+	for _, name := range sorted(counts) {
+		if counts[name] > 0 {
+			out = append(out, fmt.Sprintf("%s %d", name, counts[name]))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 func communities(r client.NeighborRoute) string {

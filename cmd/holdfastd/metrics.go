@@ -30,6 +30,9 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{advertisedDesc, targetDesc, sessionDesc, breakerDesc, generationDesc, ageDesc, buildDesc, pinnedDesc, intentDesc} {
 		ch <- d
 	}
+	for _, d := range neighborDescs {
+		ch <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -46,6 +49,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 				gauge(targetDesc, float64(n.Target[f]), n.Name, f.String())
 			}
 			gauge(sessionDesc, truth(n.State == bgp.Established), n.Name)
+			collectNeighbor(ch, n)
 		}
 	}
 	now := time.Now()
