@@ -1662,6 +1662,30 @@ type FailureEnvelope struct {
 	Success  bool                    `json:"success"`
 }
 
+// FamilyTally prefixes
+type FamilyTally struct {
+	Advertised int64 `json:"advertised"`
+
+	// Dropped advertised by the neighbor and not handed on
+	Dropped int64 `json:"dropped"`
+
+	// Foreign now: offered by the routing engine and in no target
+	Foreign int `json:"foreign"`
+
+	// HeldBack withdrawals that the target does not ask for
+	HeldBack int64 `json:"held_back"`
+
+	// LeakBlocked by the valley-free guard, OTC or the origin check
+	LeakBlocked int64 `json:"leak_blocked"`
+
+	// Missing now: in the target and not offered by the routing engine
+	Missing int `json:"missing"`
+
+	// Revoked withdrawn by the neighbor
+	Revoked   int64 `json:"revoked"`
+	Withdrawn int64 `json:"withdrawn"`
+}
+
 // Finding defines model for Finding.
 type Finding struct {
 	Account *string        `json:"account,omitempty"`
@@ -1920,6 +1944,9 @@ type Neighbor struct {
 	Since    *time.Time    `json:"since"`
 	Site     string        `json:"site"`
 	State    NeighborState `json:"state"`
+
+	// Tally counted since the daemon's start
+	Tally *Tally `json:"tally,omitempty"`
 
 	// Target per family: ipv4-unicast, ipv6-unicast
 	Target        map[string]int `json:"target"`
@@ -2714,6 +2741,30 @@ type StatusEnvelope struct {
 	Messages []Message           `json:"messages"`
 	Result   AdvertisementStatus `json:"result"`
 	Success  bool                `json:"success"`
+}
+
+// Tally counted since the daemon's start
+type Tally struct {
+	// Alarms times our own side was broken
+	Alarms int64 `json:"alarms"`
+
+	// Downs ends of the session by cause
+	Downs map[string]int64 `json:"downs"`
+
+	// Families per family: ipv4-unicast, ipv6-unicast
+	Families map[string]FamilyTally `json:"families"`
+
+	// Malformed UPDATEs of the neighbor by how RFC 7606 has them handled
+	Malformed map[string]int64 `json:"malformed"`
+
+	// Otc routes by result of the OTC procedures (RFC 9234 section 5)
+	Otc map[string]int64 `json:"otc"`
+
+	// Refused connections answered with a NOTIFICATION before they were a session
+	Refused         int64 `json:"refused"`
+	UpdatesReceived int64 `json:"updates_received"`
+	UpdatesSent     int64 `json:"updates_sent"`
+	Ups             int64 `json:"ups"`
 }
 
 // Token defines model for Token.
@@ -4226,6 +4277,9 @@ type ServerInterface interface {
 	// ListNeighbors neighbors and their sessions
 	// (GET /v1/neighbors)
 	ListNeighbors(w http.ResponseWriter, r *http.Request)
+	// GetNeighbor a neighbor, its session and what was counted at it
+	// (GET /v1/neighbors/{neighbor})
+	GetNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath)
 	// DrainNeighbor de-prefer what a neighbor gets, wait, then withdraw it
 	// (POST /v1/neighbors/{neighbor}/drain)
 	DrainNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params DrainNeighborParams)
@@ -8871,6 +8925,32 @@ func (siw *ServerInterfaceWrapper) ListNeighbors(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetNeighbor operation middleware
+func (siw *ServerInterfaceWrapper) GetNeighbor(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "neighbor" -------------
+	var neighbor NeighborPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "neighbor", r.PathValue("neighbor"), &neighbor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "neighbor", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetNeighbor(w, r, neighbor)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DrainNeighbor operation middleware
 func (siw *ServerInterfaceWrapper) DrainNeighbor(w http.ResponseWriter, r *http.Request) {
 
@@ -12495,6 +12575,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/breaker/limits", wrapper.GetBreakerLimits)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/breaker/limits/loosen", wrapper.LoosenBreakerLimits)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors", wrapper.ListNeighbors)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}", wrapper.GetNeighbor)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/routes", wrapper.ListNeighborRoutes)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/edge-config", wrapper.GetEdgeConfig)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/neighbors/{neighbor}/drain", wrapper.DrainNeighbor)
@@ -15232,6 +15313,45 @@ func (response ListNeighborsdefaultApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type GetNeighborRequestObject struct {
+	Neighbor NeighborPath `json:"neighbor"`
+}
+
+type GetNeighborResponseObject interface {
+	VisitGetNeighborResponse(w http.ResponseWriter) error
+}
+
+type GetNeighbor200JSONResponse Neighbor
+
+func (response GetNeighbor200JSONResponse) VisitGetNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighbordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetNeighbordefaultApplicationProblemPlusJSONResponse) VisitGetNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DrainNeighborRequestObject struct {
 	Neighbor NeighborPath `json:"neighbor"`
 	Params   DrainNeighborParams
@@ -17505,6 +17625,9 @@ type StrictServerInterface interface {
 	// ListNeighbors neighbors and their sessions
 	// (GET /v1/neighbors)
 	ListNeighbors(ctx context.Context, request ListNeighborsRequestObject) (ListNeighborsResponseObject, error)
+	// GetNeighbor a neighbor, its session and what was counted at it
+	// (GET /v1/neighbors/{neighbor})
+	GetNeighbor(ctx context.Context, request GetNeighborRequestObject) (GetNeighborResponseObject, error)
 	// DrainNeighbor de-prefer what a neighbor gets, wait, then withdraw it
 	// (POST /v1/neighbors/{neighbor}/drain)
 	DrainNeighbor(ctx context.Context, request DrainNeighborRequestObject) (DrainNeighborResponseObject, error)
@@ -19389,6 +19512,32 @@ func (sh *strictHandler) ListNeighbors(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListNeighborsResponseObject); ok {
 		if err := validResponse.VisitListNeighborsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetNeighbor operation middleware
+func (sh *strictHandler) GetNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath) {
+	var request GetNeighborRequestObject
+
+	request.Neighbor = neighbor
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetNeighbor(ctx, request.(GetNeighborRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetNeighbor")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetNeighborResponseObject); ok {
+		if err := validResponse.VisitGetNeighborResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -1660,6 +1660,30 @@ type FailureEnvelope struct {
 	Success  bool                    `json:"success"`
 }
 
+// FamilyTally prefixes
+type FamilyTally struct {
+	Advertised int64 `json:"advertised"`
+
+	// Dropped advertised by the neighbor and not handed on
+	Dropped int64 `json:"dropped"`
+
+	// Foreign now: offered by the routing engine and in no target
+	Foreign int `json:"foreign"`
+
+	// HeldBack withdrawals that the target does not ask for
+	HeldBack int64 `json:"held_back"`
+
+	// LeakBlocked by the valley-free guard, OTC or the origin check
+	LeakBlocked int64 `json:"leak_blocked"`
+
+	// Missing now: in the target and not offered by the routing engine
+	Missing int `json:"missing"`
+
+	// Revoked withdrawn by the neighbor
+	Revoked   int64 `json:"revoked"`
+	Withdrawn int64 `json:"withdrawn"`
+}
+
 // Finding defines model for Finding.
 type Finding struct {
 	Account *string        `json:"account,omitempty"`
@@ -1918,6 +1942,9 @@ type Neighbor struct {
 	Since    *time.Time    `json:"since"`
 	Site     string        `json:"site"`
 	State    NeighborState `json:"state"`
+
+	// Tally counted since the daemon's start
+	Tally *Tally `json:"tally,omitempty"`
 
 	// Target per family: ipv4-unicast, ipv6-unicast
 	Target        map[string]int `json:"target"`
@@ -2712,6 +2739,30 @@ type StatusEnvelope struct {
 	Messages []Message           `json:"messages"`
 	Result   AdvertisementStatus `json:"result"`
 	Success  bool                `json:"success"`
+}
+
+// Tally counted since the daemon's start
+type Tally struct {
+	// Alarms times our own side was broken
+	Alarms int64 `json:"alarms"`
+
+	// Downs ends of the session by cause
+	Downs map[string]int64 `json:"downs"`
+
+	// Families per family: ipv4-unicast, ipv6-unicast
+	Families map[string]FamilyTally `json:"families"`
+
+	// Malformed UPDATEs of the neighbor by how RFC 7606 has them handled
+	Malformed map[string]int64 `json:"malformed"`
+
+	// Otc routes by result of the OTC procedures (RFC 9234 section 5)
+	Otc map[string]int64 `json:"otc"`
+
+	// Refused connections answered with a NOTIFICATION before they were a session
+	Refused         int64 `json:"refused"`
+	UpdatesReceived int64 `json:"updates_received"`
+	UpdatesSent     int64 `json:"updates_sent"`
+	Ups             int64 `json:"ups"`
 }
 
 // Token defines model for Token.
@@ -4614,6 +4665,11 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/neighbors (the `ListNeighbors` operationId).
 	ListNeighbors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetNeighbor a neighbor, its session and what was counted at it
+	//
+	// Corresponds with GET /v1/neighbors/{neighbor} (the `GetNeighbor` operationId).
+	GetNeighbor(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DrainNeighborWithBody de-prefer what a neighbor gets, wait, then withdraw it
 	//
 	// Takes any type of body and a specified content type.
@@ -6335,6 +6391,21 @@ func (c *Client) ListNegativeIntents(ctx context.Context, params *ListNegativeIn
 // Corresponds with GET /v1/neighbors (the `ListNeighbors` operationId).
 func (c *Client) ListNeighbors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListNeighborsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetNeighbor a neighbor, its session and what was counted at it
+//
+// Corresponds with GET /v1/neighbors/{neighbor} (the `GetNeighbor` operationId).
+func (c *Client) GetNeighbor(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNeighborRequest(c.Server, neighbor)
 	if err != nil {
 		return nil, err
 	}
@@ -11602,6 +11673,40 @@ func NewListNeighborsRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetNeighborRequest constructs an http.Request for the GetNeighbor method
+func NewGetNeighborRequest(server string, neighbor NeighborPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "neighbor", neighbor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/neighbors/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewDrainNeighborRequest calls the generic DrainNeighbor builder with application/json body
 func NewDrainNeighborRequest(server string, neighbor NeighborPath, params *DrainNeighborParams, body DrainNeighborJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -15435,6 +15540,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/neighbors (the `ListNeighbors` operationId).
 	ListNeighborsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListNeighborsResponse, error)
 
+	// GetNeighborWithResponse a neighbor, its session and what was counted at it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/neighbors/{neighbor} (the `GetNeighbor` operationId).
+	GetNeighborWithResponse(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*GetNeighborResponse, error)
+
 	// DrainNeighborWithBodyWithResponse de-prefer what a neighbor gets, wait, then withdraw it
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -18970,6 +19082,54 @@ func (r ListNeighborsResponse) ContentType() string {
 	return ""
 }
 
+type GetNeighborResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Neighbor
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetNeighborResponse) GetJSON200() *Neighbor {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetNeighborResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetNeighborResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetNeighborResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetNeighborResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetNeighborResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // DrainNeighborResponse200Headers the declared response headers of an HTTP 200 response for DrainNeighbor
 type DrainNeighborResponse200Headers struct {
 	HoldfastChange *string
@@ -22345,6 +22505,19 @@ func (c *ClientWithResponses) ListNeighborsWithResponse(ctx context.Context, req
 	return ParseListNeighborsResponse(rsp)
 }
 
+// GetNeighborWithResponse a neighbor, its session and what was counted at it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/neighbors/{neighbor} (the `GetNeighbor` operationId).
+func (c *ClientWithResponses) GetNeighborWithResponse(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*GetNeighborResponse, error) {
+	rsp, err := c.GetNeighbor(ctx, neighbor, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetNeighborResponse(rsp)
+}
+
 // DrainNeighborWithBodyWithResponse de-prefer what a neighbor gets, wait, then withdraw it
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -25619,6 +25792,39 @@ func ParseListNeighborsResponse(rsp *http.Response) (*ListNeighborsResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest NeighborList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetNeighborResponse parses an HTTP response from a GetNeighborWithResponse call
+func ParseGetNeighborResponse(rsp *http.Response) (*GetNeighborResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetNeighborResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Neighbor
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -14,9 +14,6 @@ import (
 type collector struct{ d *daemon }
 
 var (
-	advertisedDesc = prometheus.NewDesc("holdfast_advertised_prefixes", "Prefixes in the Adj-RIB-Out of an established neighbor.", []string{"neighbor", "family"}, nil)
-	targetDesc     = prometheus.NewDesc("holdfast_target_prefixes", "Prefixes the neighbor is to hold.", []string{"neighbor", "family"}, nil)
-	sessionDesc    = prometheus.NewDesc("holdfast_session_established", "1 while the neighbor's session is established.", []string{"neighbor"}, nil)
 	breakerDesc    = prometheus.NewDesc("holdfast_breaker_state", "1 for the state a breaker scope is in.", []string{"scope", "key", "state"}, nil)
 	generationDesc = prometheus.NewDesc("holdfast_snapshot_generation", "Generation of the active snapshot, 0 before the first.", nil, nil)
 	ageDesc        = prometheus.NewDesc("holdfast_snapshot_age_seconds", "Age of the active snapshot.", nil, nil)
@@ -27,7 +24,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{advertisedDesc, targetDesc, sessionDesc, breakerDesc, generationDesc, ageDesc, buildDesc, pinnedDesc, intentDesc} {
+	for _, d := range []*prometheus.Desc{breakerDesc, generationDesc, ageDesc, buildDesc, pinnedDesc, intentDesc} {
 		ch <- d
 	}
 	for _, d := range neighborDescs {
@@ -44,11 +41,6 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	if neighbors, err := c.d.speaker.Neighbors(ctx); err == nil {
 		for _, n := range neighbors {
-			for _, f := range n.Families {
-				gauge(advertisedDesc, float64(n.Advertised[f]), n.Name, f.String())
-				gauge(targetDesc, float64(n.Target[f]), n.Name, f.String())
-			}
-			gauge(sessionDesc, truth(n.State == bgp.Established), n.Name)
 			collectNeighbor(ch, n)
 		}
 	}

@@ -10,6 +10,10 @@ import (
 var (
 	perFamily = []string{"neighbor", "family"}
 
+	advertisedDesc = prometheus.NewDesc("holdfast_advertised_prefixes", "Prefixes in the Adj-RIB-Out of an established neighbor.", perFamily, nil)
+	targetDesc     = prometheus.NewDesc("holdfast_target_prefixes", "Prefixes the neighbor is to hold.", perFamily, nil)
+	sessionDesc    = prometheus.NewDesc("holdfast_session_established", "1 while the neighbor's session is established.", []string{"neighbor"}, nil)
+
 	stateDesc          = prometheus.NewDesc("holdfast_session_state", "1 for the state that the neighbor's session is in (RFC 4271 section 8.2.2).", []string{"neighbor", "state"}, nil)
 	upsDesc            = prometheus.NewDesc("holdfast_session_ups_total", "Times the session came up.", []string{"neighbor"}, nil)
 	downsDesc          = prometheus.NewDesc("holdfast_session_downs_total", "Times the session went down, by cause.", []string{"neighbor", "cause"}, nil)
@@ -29,7 +33,7 @@ var (
 	otcDesc            = prometheus.NewDesc("holdfast_otc_total", "Routes by result of the OTC procedures (RFC 9234 section 5).", []string{"neighbor", "result"}, nil)
 
 	neighborDescs = []*prometheus.Desc{
-		stateDesc, upsDesc, downsDesc, sessionRefusedDesc, alarmsDesc, roleDesc, updatesOutDesc, updatesInDesc, malformedDesc,
+		advertisedDesc, targetDesc, sessionDesc, stateDesc, upsDesc, downsDesc, sessionRefusedDesc, alarmsDesc, roleDesc, updatesOutDesc, updatesInDesc, malformedDesc,
 		advertiseDesc, withdrawDesc, heldDesc, leakBlockedDesc, droppedDesc, revokedDesc, driftDesc, otcDesc,
 	}
 )
@@ -42,6 +46,11 @@ func collectNeighbor(ch chan<- prometheus.Metric, n bgp.NeighborStatus) {
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{n.Name}, labels...)...)
 	}
+	for _, f := range n.Families {
+		gauge(advertisedDesc, float64(n.Advertised[f]), f.String())
+		gauge(targetDesc, float64(n.Target[f]), f.String())
+	}
+	gauge(sessionDesc, truth(n.State == bgp.Established))
 	gauge(stateDesc, 1, string(n.State))
 	gauge(roleDesc, 1, n.Role.String(), n.RemoteRole.String())
 	t := n.Tally

@@ -149,7 +149,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c loneCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{advertisedDesc, targetDesc, sessionDesc, generationDesc, ageDesc, pinnedDesc, stagedDesc, refusedDesc, frozenDesc, feedAgeDesc} {
+	for _, d := range append([]*prometheus.Desc{generationDesc, ageDesc, pinnedDesc, stagedDesc, refusedDesc, frozenDesc, feedAgeDesc}, neighborDescs...) {
 		ch <- d
 	}
 }
@@ -163,11 +163,7 @@ func (c loneCollector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	if neighbors, err := c.l.speaker.Neighbors(ctx); err == nil {
 		for _, n := range neighbors {
-			for _, f := range n.Families {
-				gauge(advertisedDesc, float64(n.Advertised[f]), n.Name, f.String())
-				gauge(targetDesc, float64(n.Target[f]), n.Name, f.String())
-			}
-			gauge(sessionDesc, truth(n.State == bgp.Established), n.Name)
+			collectNeighbor(ch, n)
 		}
 	}
 	now, s := time.Now(), c.l.follower.Status()
