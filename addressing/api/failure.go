@@ -56,6 +56,17 @@ var statuses = map[addressing.Code]int{
 const stillWorks = "the wire is unchanged; reads are served from the active snapshot, and /v1/status, /v1/snapshots, " +
 	"/v1/plan, /v1/rollback, /v1/restore, /v1/damage, /v1/breaker, /v1/emergency and /v1/neighbors work"
 
+// wayForward is said where a refusal has no better advice of its own: nobody
+// is sent away without any (UX-13).
+var wayForward = map[addressing.Code]string{
+	addressing.CodeInvalid:  "what is taken is in /openapi.yaml",
+	addressing.CodeNotFound: "list what there is and name it by its id; what another account has is not found either",
+	addressing.CodeConflict: "read the object again, and change what is in the way",
+	addressing.CodeRefused:  "read the object again, and change what is in the way",
+	addressing.CodeHeld:     "look at /v1/breaker, or ask the operator",
+	codeMediaType:           "what is taken is in /openapi.yaml",
+}
+
 // failureOf is the failure that an error of any layer means.
 func failureOf(err error) failure {
 	var f failure
@@ -67,11 +78,14 @@ func failureOf(err error) failure {
 		f = asFailure.failure
 	case errors.As(err, &input):
 		f = failure{status: http.StatusBadRequest, code: addressing.CodeInvalid, number: 1001,
-			why: input.Error(), field: "body." + input.pointer}
+			why: input.Error(), field: "body." + input.pointer, noRetry: true}
 	case errors.As(err, &domain):
 		f = ofDomain(domain)
 	default:
 		f = failure{status: http.StatusInternalServerError, code: addressing.CodeInternal, number: 1003}
+	}
+	if f.next == "" {
+		f.next = wayForward[f.code]
 	}
 	if f.status == http.StatusInternalServerError {
 		// What broke inside is for the log, not for the caller.

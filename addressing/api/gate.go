@@ -27,11 +27,16 @@ var methods = []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.M
 type gate struct {
 	ops operations
 	mux *http.ServeMux // matches only; never serves
+
+	words map[string]bool // segments of the paths there are
 }
 
 func newGate(ops operations) *gate {
-	g := &gate{ops: ops, mux: http.NewServeMux()}
-	for pattern := range ops {
+	g := &gate{ops: ops, mux: http.NewServeMux(), words: map[string]bool{"healthz": true, "readyz": true, "openapi.yaml": true}}
+	for pattern, op := range ops {
+		for _, word := range strings.Split(op.path, "/") {
+			g.words[word] = true
+		}
 		g.mux.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
 	}
 	return g

@@ -295,3 +295,57 @@ func TestGoldenAnswers(t *testing.T) {
 		})
 	}
 }
+
+// Nobody is sent away without the reason and the way forward: whatever is wrong
+// with a request, over every operation and with every role (UX-13).
+func TestEveryRefusalShowsTheWayForward(t *testing.T) {
+	w := newWorld(t)
+	d := w.prefix(w.account, "192.0.2.0/24", true)
+	w.build()
+	refused := 0
+	for _, op := range w.everyOperation(d.ID, d.BGP[0].ID, d.Bindings[0].ID) {
+		for _, broken := range []struct{ token, path, body, media string }{
+			{"", op.path, op.body, op.media},
+			{"unknown", op.path, op.body, op.media},
+			{"read-only", op.path, op.body, op.media},
+			{"foreign", op.path, op.body, op.media},
+			{"admin", op.path, op.body, op.media},
+			{"operator", op.path + "?pending_delete", op.body, op.media},
+			{"operator", op.path, `{"surprise":true}`, "application/json"},
+			{"operator", op.path, `{`, "application/json"},
+			{"operator", op.path, ``, ""},
+			{"operator", op.path, op.body, "text/plain"},
+			{"operator", strings.ReplaceAll(op.path, d.ID, strings.Repeat("9", 32)), op.body, op.media},
+			{"operator", op.path + "/", op.body, op.media},
+		} {
+			r := w.do(broken.token, op.method, broken.path, broken.body, "Content-Type", broken.media)
+			if r.status < 400 || r.status == http.StatusServiceUnavailable {
+				continue
+			}
+			refused++
+			name := fmt.Sprintf("%s as %q with %.60q: %d %s", op.id, broken.token, broken.body, r.status, r.body)
+			if !strings.HasPrefix(op.path, "/client/") {
+				var p client.Problem
+				r.json(t, &p)
+				if p.Why == "" || p.Next == nil || *p.Next == "" || r.status == 400 && (p.Field == nil || *p.Field == "") {
+					t.Error(name)
+				}
+				continue
+			}
+			var e struct {
+				Errors []struct {
+					Code    int
+					Message string
+					Source  *struct{ Pointer string }
+				}
+			}
+			r.json(t, &e)
+			if len(e.Errors) == 0 || e.Errors[0].Code < 1000 || !strings.Contains(e.Errors[0].Message, "; ") && e.Errors[0].Code != 7003 || r.status == 400 && e.Errors[0].Source == nil {
+				t.Error(name)
+			}
+		}
+	}
+	if refused < 500 {
+		t.Errorf("only %d refusals were looked at", refused)
+	}
+}

@@ -343,7 +343,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	f := failureOf(err)
 	if f.status >= http.StatusInternalServerError {
-		s.cfg.Log.ErrorContext(r.Context(), "request failed", "request_id", c.requestID, "path", r.URL.Path, "error", err.Error())
+		s.cfg.Log.ErrorContext(r.Context(), "request failed", "request_id", c.requestID, "path", s.gate.redacted(r.URL.Path), "error", err.Error())
 	}
 	h := w.Header()
 	if f.retry != "" {
@@ -403,7 +403,7 @@ func (s *Server) done(w *answer, r *http.Request, c *call) {
 	took := s.cfg.Now().Sub(c.at)
 	s.metrics.observe(name, w.status, took)
 	s.cfg.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("request_id", c.requestID), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("request_id", c.requestID), slog.String("method", r.Method), slog.String("path", s.gate.redacted(r.URL.Path)),
 		slog.String("operation", name), slog.Int("status", w.status), slog.Int("bytes", w.bytes),
 		slog.Duration("took", took), slog.String("actor", c.caller.actor.Key()),
 		slog.String("token", c.caller.suffix), slog.String("remote", r.RemoteAddr))
