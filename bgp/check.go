@@ -54,7 +54,7 @@ func Check(t snapshots.Target, neighbors map[string]policy.Neighbor, last Order)
 		if !known {
 			return fmt.Errorf("check target: neighbor %q: %w; add it to the configuration first", name, ErrUnknownNeighbor)
 		}
-		if err := checkRoutes(n, nt.Routes); err != nil {
+		if err := CheckRoutes(n, nt.Routes); err != nil {
 			return fmt.Errorf("check target: neighbor %q: %w", name, err)
 		}
 		routes += len(nt.Routes)
@@ -65,9 +65,9 @@ func Check(t snapshots.Target, neighbors map[string]policy.Neighbor, last Order)
 	return nil
 }
 
-// checkRoutes wants routes sorted, without duplicates and fit for n.
+// CheckRoutes wants routes sorted, without duplicates and fit for n.
 // Attributes are shared by many routes and are looked at once per run.
-func checkRoutes(n policy.Neighbor, routes []snapshots.TargetRoute) error {
+func CheckRoutes(n policy.Neighbor, routes []snapshots.TargetRoute) error {
 	var before netip.Prefix
 	var seen *snapshots.Attributes
 	var seenFamily addressing.Family

@@ -1,6 +1,7 @@
 package gobgp
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/netip"
@@ -50,6 +51,20 @@ func newGuarded(cfg Config) (*guard.Guard, *rib, error) {
 		return nil, nil, err
 	}
 	return g, r, nil
+}
+
+// Configure makes the neighbors of cfg those of a speaker that NewGuarded made;
+// the rest of cfg is that speaker's. See guard.Guard.Configure.
+func Configure(ctx context.Context, g *guard.Guard, cfg Config) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return fmt.Errorf("configure: %w", err)
+	}
+	neighbors := make([]guard.Neighbor, len(cfg.Neighbors))
+	for i, n := range cfg.Neighbors {
+		neighbors[i] = guardNeighbor(i, n)
+	}
+	return g.Configure(ctx, neighbors)
 }
 
 // guardNeighbor is a neighbor as the guard wants it. One that may send routes

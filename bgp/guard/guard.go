@@ -8,14 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/bgp"
-	"github.com/holdfast-bgp/holdfast/policy"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 )
 
@@ -28,11 +26,7 @@ const deferral = 10 * time.Second
 type Guard struct {
 	cfg       Config
 	log       *slog.Logger
-	neighbors []*neighbor // sorted by name
-	byName    map[string]*neighbor
-	byAddress map[netip.Addr]*neighbor
-	legs      map[netip.Addr]*leg // by loopback
-	policies  map[string]policy.Neighbor
+	who       atomic.Pointer[roster]
 	listeners []net.Listener
 	port      uint16
 	group     sync.WaitGroup
@@ -40,7 +34,8 @@ type Guard struct {
 	stop      context.CancelFunc
 	changed   atomic.Bool // since the Adj-RIB-Outs were kept
 
-	applying sync.Mutex // one change of the engine at a time; taken before mu
+	applying sync.Mutex          // one change of the engine or the roster at a time; taken before mu
+	legs     map[netip.Addr]*leg // by loopback; guarded by applying
 
 	mu      sync.Mutex
 	seen    bgp.Order
@@ -62,16 +57,14 @@ func New(cfg Config) (*Guard, error) {
 	}
 	g := &Guard{
 		cfg: cfg, log: cfg.Logger,
-		byName: map[string]*neighbor{}, byAddress: map[netip.Addr]*neighbor{}, legs: map[netip.Addr]*leg{}, policies: map[string]policy.Neighbor{},
-		targets: map[string]*target{}, drift: map[string]bgp.Drift{},
+		legs: map[netip.Addr]*leg{}, targets: map[string]*target{}, drift: map[string]bgp.Drift{},
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
+	var all []*neighbor
 	for _, c := range cfg.Neighbors {
-		n := newNeighbor(g, c)
-		g.neighbors = append(g.neighbors, n)
-		g.byName[n.Name], g.byAddress[n.Address], g.policies[n.Name] = n, n, n.Neighbor.Neighbor
+		all = append(all, newNeighbor(g, c))
 	}
-	slices.SortFunc(g.neighbors, func(a, b *neighbor) int { return strings.Compare(a.Name, b.Name) })
+	g.who.Store(newRoster(all))
 	if err := g.listen(); err != nil {
 		g.stop()
 		g.closeListeners()
@@ -153,12 +146,12 @@ func (g *Guard) prepare(t snapshots.Target) (map[string]*target, error) {
 	if g.closed {
 		return nil, bgp.ErrClosed
 	}
-	if err := bgp.Check(t, g.policies, g.seen); err != nil {
+	if err := bgp.Check(t, g.who.Load().policies, g.seen); err != nil {
 		return nil, err
 	}
 	next, compiler := make(map[string]*target, len(t.Neighbors)), compiler{}
 	for name, nt := range t.Neighbors {
-		c, err := compiler.target(&g.byName[name].Neighbor, bgp.OrderOf(t), nt.Routes)
+		c, err := compiler.target(&g.who.Load().byName[name].Neighbor, bgp.OrderOf(t), nt.Routes)
 		if err != nil {
 			return nil, fmt.Errorf("neighbor %q: %w", name, err)
 		}
@@ -222,7 +215,7 @@ type cursors [][]snapshots.TargetRoute
 // cursors of the distinct targets that the neighbors have, with next in place.
 func (g *Guard) cursors(next map[string]*target) (out cursors) {
 	seen := map[*target]bool{nil: true}
-	for _, n := range g.neighbors {
+	for _, n := range g.who.Load().neighbors {
 		t := g.targets[n.Name]
 		if replaced, named := next[n.Name]; named {
 			t = replaced
@@ -268,22 +261,28 @@ func seek(routes []snapshots.TargetRoute, p netip.Prefix) []snapshots.TargetRout
 func (g *Guard) swap(t snapshots.Target, next map[string]*target, union int) {
 	g.mu.Lock()
 	g.seen, g.union = bgp.OrderOf(t), union
+	started := g.started
 	for name, c := range next {
 		g.targets[name] = c
 	}
 	g.mu.Unlock()
 	for name, c := range next {
-		n := g.byName[name]
+		n := g.who.Load().byName[name]
 		n.table.mu.Lock()
 		n.table.swap(c)
 		n.table.mu.Unlock()
 		n.wake()
+		if started {
+			n.begin() // one that came by Configure waited for what it is to hold
+		}
 	}
 }
 
 // Start opens the engine's sessions, and lets neighbors connect when the engine
 // has offered what it holds: End-of-RIB must not go out before the table.
 func (g *Guard) Start(ctx context.Context) error {
+	g.applying.Lock()
+	defer g.applying.Unlock()
 	g.mu.Lock()
 	switch {
 	case g.closed:
@@ -299,19 +298,11 @@ func (g *Guard) Start(ctx context.Context) error {
 		if err := g.cfg.RIB.Connect(ctx, l.Leg); err != nil {
 			return fmt.Errorf("start: leg %q: %w", l.Name, err)
 		}
+		l.running = true
 		g.group.Go(func() { l.run(g.ctx) })
 	}
-	for _, n := range g.neighbors {
-		g.group.Go(func() {
-			select {
-			case <-n.leg.synced:
-			case <-time.After(deferral):
-				n.log.Warn("the routing engine has not offered its table in time")
-			case <-g.ctx.Done():
-				return
-			}
-			n.admit(g.ctx)
-		})
+	for _, n := range g.who.Load().neighbors {
+		n.begin()
 	}
 	for _, l := range g.listeners {
 		g.group.Go(func() { g.serve(l) })
@@ -331,19 +322,20 @@ func (g *Guard) serve(l net.Listener) {
 			sleep(g.ctx, 100*time.Millisecond) // out of descriptors, for one
 			continue
 		}
-		n := g.byAddress[conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().WithZone("")]
+		n := g.who.Load().byAddress[conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().WithZone("")]
 		if n == nil {
 			conn.Close()
 			continue
 		}
-		g.group.Go(func() { n.accept(g.ctx, conn) })
+		g.group.Go(func() { n.accept(n.ctx, conn) })
 	}
 }
 
 // Neighbors implements bgp.Speaker.
 func (g *Guard) Neighbors(context.Context) ([]bgp.NeighborStatus, error) {
-	out := make([]bgp.NeighborStatus, len(g.neighbors))
-	for i, n := range g.neighbors {
+	all := g.who.Load().neighbors
+	out := make([]bgp.NeighborStatus, len(all))
+	for i, n := range all {
 		out[i] = n.report(time.Now(), g.Drift(n.Name))
 	}
 	return out, nil
@@ -354,7 +346,7 @@ func (n *neighbor) report(now time.Time, d bgp.Drift) bgp.NeighborStatus {
 	s := n.status
 	n.mu.Unlock()
 	st := bgp.NeighborStatus{
-		Neighbor: n.Neighbor.Neighbor, State: s.state, Since: s.since, LastError: s.lastError,
+		Neighbor: *n.shown.Load(), State: s.state, Since: s.since, LastError: s.lastError,
 		RemoteRole: s.role, RouterID: s.routerID,
 		Advertised: map[addressing.Family]int{}, Target: map[addressing.Family]int{}, Tally: n.count.report(d),
 	}
@@ -374,7 +366,7 @@ func (n *neighbor) report(now time.Time, d bgp.Drift) bgp.NeighborStatus {
 
 // Routes implements bgp.Speaker: the Adj-RIB-Out as it left.
 func (g *Guard) Routes(_ context.Context, name string) ([]snapshots.TargetRoute, error) {
-	n := g.byName[name]
+	n := g.who.Load().byName[name]
 	if n == nil {
 		return nil, fmt.Errorf("routes: neighbor %q: %w", name, bgp.ErrUnknownNeighbor)
 	}

@@ -20,7 +20,7 @@ func (g *Guard) keep() {
 	if g.cfg.StateDir == "" {
 		return
 	}
-	for _, n := range g.neighbors {
+	for _, n := range g.who.Load().neighbors {
 		n.mu.Lock()
 		up := n.up != nil
 		n.mu.Unlock()

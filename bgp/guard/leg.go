@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -83,9 +84,11 @@ type leg struct {
 	waiting wire.FamilySet // End-of-RIBs the engine owes
 	news    []netip.Prefix // whose offer has changed, not told to the neighbors yet
 
+	running bool // guarded by Guard.applying
+
 	mu      sync.Mutex
-	conn    net.Conn // established, else nil
-	members []*neighbor
+	conn    net.Conn    // established, else nil
+	members []*neighbor // replaced, never written to
 }
 
 func newLeg(g *Guard, l Leg) *leg {
@@ -94,6 +97,18 @@ func newLeg(g *Guard, l Leg) *leg {
 		out.offers.learned = map[netip.Prefix]wire.AttrSet{}
 	}
 	return out
+}
+
+func (l *leg) join(n *neighbor) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.members = append(slices.Clone(l.members), n)
+}
+
+func (l *leg) part(n *neighbor) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.members = slices.DeleteFunc(slices.Clone(l.members), func(m *neighbor) bool { return m == n })
 }
 
 // neighbors are those that share the leg.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/bgp"
@@ -23,8 +24,12 @@ type neighbor struct {
 	table *table
 	leg   *leg
 	count tally
-	poked chan struct{} // wakes the writer of the session
-	again chan struct{} // wakes the dialer
+	ctx   context.Context
+	stop  context.CancelFunc
+	shown atomic.Pointer[policy.Neighbor] // as the configuration has it now
+	once  sync.Once                       // of begin
+	poked chan struct{}                   // wakes the writer of the session
+	again chan struct{}                   // wakes the dialer
 
 	mu          sync.Mutex
 	admitted    bool // neighbors may connect
@@ -62,7 +67,9 @@ func newNeighbor(g *Guard, n Neighbor) *neighbor {
 		status:      status{state: bgp.Idle, since: time.Now()},
 	}
 	out.table = newTable(&out.leg.offers)
-	out.leg.members = append(out.leg.members, out)
+	out.shown.Store(&out.Neighbor.Neighbor)
+	out.ctx, out.stop = context.WithCancel(g.ctx)
+	out.leg.join(out)
 	return out
 }
 

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -81,6 +82,20 @@ func setMD5(fd int, address netip.Addr, key string) error {
 	if key == "" {
 		return nil
 	}
+	return putMD5(fd, address, key)
+}
+
+// resetMD5 is setMD5 for a socket that may have another key for the address: no
+// key takes it away.
+func resetMD5(fd int, address netip.Addr, key string) error {
+	err := putMD5(fd, address, key)
+	if key == "" && errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+func putMD5(fd int, address netip.Addr, key string) error {
 	sig := unix.TCPMD5Sig{Keylen: uint16(copy(make([]byte, maxMD5), key))}
 	copy(sig.Key[:], key)
 	if address.Is4() {

@@ -36,7 +36,7 @@ func (g *Guard) repair() {
 	defer g.applying.Unlock()
 	drift := map[string]bgp.Drift{}
 	var missing []netip.Prefix
-	for _, n := range g.neighbors {
+	for _, n := range g.who.Load().neighbors {
 		d := n.compare()
 		drift[n.Name] = d
 		missing = append(missing, d.Missing...)
@@ -108,7 +108,7 @@ func (g *Guard) Drift(name string) bgp.Drift {
 // Missing are the prefixes of a neighbor's Target that the engine does not offer
 // at this moment, sorted. They are on the wire still if they were before.
 func (g *Guard) Missing(name string) []netip.Prefix {
-	n := g.byName[name]
+	n := g.who.Load().byName[name]
 	if n == nil {
 		return nil
 	}
