@@ -119,6 +119,9 @@ func (d *daemon) open(now time.Time) (err error) {
 	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.See); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
+	if d.cfg.Observe {
+		d.speaker = onlooker{d.speaker, func() (rollout.Observed, bool) { return d.pipeline.Observed() }}
+	}
 	d.gate = gate.New(d.breaker, func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() })
 	d.gate.Protect(d.cfg.Breaker.Protected)
 	d.gate.Sites(d.sites.down)
@@ -129,6 +132,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		Network:     d.cfg.Network(nil, nil),
 		Store:       d.store,
 		Applier:     d.speaker,
+		Observe:     d.cfg.Observe,
 		Gate:        d.gate,
 		Explain:     d.gate.Explain,
 		Held:        d.heldRoutes,
@@ -178,6 +182,7 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 	d.api, err = api.New(api.Config{
 		Environment: d.cfg.Environment,
 		Version:     version.String(),
+		Mode:        d.mode(),
 		StartedAt:   now,
 		Pipeline:    d.pipeline,
 		History:     history{d.store},
@@ -264,7 +269,7 @@ func (d *daemon) listen() error {
 	registry.MustRegister(d.api.Collectors()...)
 	registry.MustRegister(sourceCollector{d.validate})
 	registry.MustRegister(d.cleaner.collectors()...)
-	registry.MustRegister(d.speakers)
+	registry.MustRegister(d.speakers, observeCollector{d})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return d.servers.metrics(d.cfg.Metrics, mux)
@@ -414,7 +419,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
-	out := slices.Concat(d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.cfg.Breaker.Risks(persons{d}.count()))
+	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.cfg.Breaker.Risks(persons{d}.count()))
 	d.settling.Lock()
 	defer d.settling.Unlock()
 	if len(d.limits.waiting) > 0 {

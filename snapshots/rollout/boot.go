@@ -19,6 +19,11 @@ type Booted struct {
 	Damage   []snapshots.Damage
 }
 
+// ErrLive means that a store whose routes were on the wire is to be merely
+// observed with: the neighbors would be sent an End-of-RIB without a route and
+// drop them all.
+var ErrLive = errors.New("this data directory has advertised, and observing would take it all back: go on enforcing, or observe with another data directory")
+
 // Boot loads the last-known-good and applies it, with nothing but the local
 // disk: no database, no API, no network (invariants 11 and 13). Call it once,
 // before the speaker lets neighbors connect. Without any snapshot it does
@@ -34,6 +39,9 @@ func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 	}
 	if err != nil {
 		return Booted{Damage: damage}, fmt.Errorf("boot: %w", err)
+	}
+	if r.cfg.Observe {
+		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w: generation %d has %d route(s)", ErrLive, l.Head.Generation, l.Snapshot.RouteCount())
 	}
 	findings, err := r.apply(ctx, l.Head, l.Snapshot)
 	if err != nil {

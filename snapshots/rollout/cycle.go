@@ -35,6 +35,10 @@ func (r *Runner) cycle(ctx context.Context) error {
 	if draft == nil {
 		return nil
 	}
+	if r.cfg.Observe {
+		r.observed(ctx, draft)
+		return nil
+	}
 	r.step(StepPreflight)
 	report := plan.Preflight(ctx, draft.plan, r.cfg.Checks, r.cfg.Gate)
 	if report.Verdict != policy.Allow {

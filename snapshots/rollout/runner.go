@@ -45,11 +45,14 @@ type Config struct {
 	Network     snapshots.NetworkPart // what the configuration declares
 	Store       *snapshots.Dir
 	Applier     Applier
-	Gate        plan.Gate    // nil holds everything that takes something away
-	Preview     plan.Gate    // judges dry runs without charging anything; nil leaves the breaker out of them
-	Checks      []plan.Check // asked before the gate
-	Limits      snapshots.Limits
-	Retention   snapshots.Retention // zero means snapshots.DefaultRetention
+	Gate        plan.Gate // nil holds everything that takes something away
+	// Observe plans and judges and hands the speaker nothing: what it would do
+	// is in Status, and Boot refuses a store that has ever been on the wire.
+	Observe   bool
+	Preview   plan.Gate    // judges dry runs without charging anything; nil leaves the breaker out of them
+	Checks    []plan.Check // asked before the gate
+	Limits    snapshots.Limits
+	Retention snapshots.Retention // zero means snapshots.DefaultRetention
 	// Explain says which admitted ChangeSet explains a loss that this process
 	// was not told of, after a restart above all; nil explains nothing.
 	Explain func(account string, cidr netip.Prefix) (plan.Reason, bool)

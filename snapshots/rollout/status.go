@@ -53,6 +53,7 @@ type state struct {
 	degraded  string
 	lastError string
 	refusal   *Refusal
+	observed  *Observed
 
 	refusedKey string // of the refusal, see heldKey
 }

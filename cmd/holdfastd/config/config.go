@@ -14,6 +14,7 @@ import (
 type Config struct {
 	File        string
 	Environment string
+	Observe     bool // sessions up, nothing announced
 	DataDir     string
 	API         API
 	AdminSocket string

@@ -35,9 +35,9 @@ func (j *judge) resolve(d document) *Config {
 	switch d.Mode {
 	case "", "enforce":
 	case "observe":
-		j.wrong("mode", "observe is not available in this version", "leave mode out")
+		c.Observe = true
 	default:
-		j.wrong("mode", fmt.Sprintf("%q is no mode", d.Mode), "use enforce")
+		j.wrong("mode", fmt.Sprintf("%q is no mode", d.Mode), "use enforce or observe")
 	}
 	c.DataDir = j.path("data_dir", d.DataDir, true)
 	j.resolveAPI(c, d.API)

@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"certificate": makeCertificate,
 			"says":        waitSays,
 			"damage":      damageParts,
+			"metric":      hasMetric,
 		},
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,4 +85,23 @@ func damageParts(ts *testscript.TestScript, neg bool, args []string) {
 	for _, p := range paths {
 		ts.Check(os.Truncate(p, 10))
 	}
+}
+
+// hasMetric wants a line of the daemon's metrics: metric LINE.
+func hasMetric(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: metric LINE")
+	}
+	r, err := http.Get("http://" + ts.Getenv("METRICS") + "/metrics")
+	ts.Check(err)
+	defer r.Body.Close()
+	var body bytes.Buffer
+	_, err = body.ReadFrom(r.Body)
+	ts.Check(err)
+	for line := range strings.Lines(body.String()) {
+		if strings.TrimSpace(line) == args[0] {
+			return
+		}
+	}
+	ts.Fatalf("no such line in the metrics: %s", args[0])
 }
