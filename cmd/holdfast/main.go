@@ -60,6 +60,7 @@ func app() *cli.App {
 			{Name: "incident", Usage: "what happened", Subcommands: incidentCommands()},
 			{Name: "drill", Usage: "rehearsed outages", Subcommands: drillCommands()},
 			{Name: "neighbor", Usage: "BGP neighbors and what they hold", Subcommands: neighborCommands()},
+			importCommand(),
 			{Name: "speaker", Usage: "speakers that run alone", Subcommands: speakerCommands()},
 			edgeConfigCommand(),
 			{Name: "audit", Usage: "who changed what and why", Subcommands: auditCommands()},
