@@ -130,7 +130,7 @@ func TestRefusals(t *testing.T) {
 		{"freeze", "bgp:", "breaker: {freezes: [{from: 2026-12-20T00:00:00Z, until: 2026-12-19T00:00:00Z}]}\nbgp:", []string{"breaker.freezes[0].until", "breaker.freezes[0].reason"}},
 		{"single delay", "bgp:", "breaker: {single_delay: 0s}\nbgp:", []string{"breaker.single_delay"}},
 		{"protected", "bgp:", "breaker: {protected: [192.0.2.1/24]}\nbgp:", []string{"breaker.protected[0]"}},
-		{"observe", "environment: demo", "environment: demo\nmode: observe", []string{"not available"}},
+		{"mode", "environment: demo", "environment: demo\nmode: watch", []string{"no mode", "observe"}},
 		{"socket too long", "./data/admin.sock", "./" + strings.Repeat("x", 120), []string{"Unix socket"}},
 		{"not a mapping", contract, "just text\n", []string{":1:1:"}},
 		{"empty file", contract, "", []string{"the file is empty"}},
