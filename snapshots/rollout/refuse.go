@@ -44,7 +44,12 @@ func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begu
 	if rest == nil {
 		return nil
 	}
-	return r.remainder(ctx, rest, rest != d, begun)
+	if rest != d {
+		if report := plan.Preflight(ctx, rest.plan, r.cfg.Checks, r.cfg.Gate); report.Verdict == policy.Allow {
+			return r.carryOut(ctx, rest, report, begun)
+		}
+	}
+	return r.remainder(ctx, rest, begun)
 }
 
 // withoutNetwork is the draft with the network as the wire has it: a refused
@@ -63,15 +68,14 @@ func (r *Runner) withoutNetwork(d *draft) *draft {
 	return rest
 }
 
-// remainder carries out what the refused plan only adds. A fresh draft has
-// another network than the one that was refused.
-func (r *Runner) remainder(ctx context.Context, d *draft, fresh bool, begun time.Time) error {
+// remainder carries out what the refused plan only adds.
+func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error {
 	active := r.Active().Snapshot
 	held := map[route]bool{}
 	for _, c := range append(d.plan.Losses(), d.plan.Unexplained()...) {
 		held[route{c.Account, c.CIDR}] = true
 	}
-	if active == nil || len(held) == 0 && !fresh {
+	if active == nil || len(held) == 0 {
 		return nil
 	}
 	next, err := snapshots.HoldBack(active, d.snapshot, func(account string, cidr netip.Prefix) bool { return held[route{account, cidr}] })

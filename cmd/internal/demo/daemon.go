@@ -43,6 +43,7 @@ api:
   rate_limit: {requests_per_second: 1000000, burst: 1000000}
 admin: {socket: ./data/admin.sock}
 metrics: {listen: %s}
+breaker: {approval_mode: delayed_single, single_delay: 1s}
 bgp:
   asn: %d
   router_id: 192.0.2.1

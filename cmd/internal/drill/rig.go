@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -60,13 +61,14 @@ type Rig struct {
 	Store   *snapshots.Dir
 	Full    int // routes at the neighbor when everything was up
 
-	now   time.Time // simulated
+	now   atomic.Int64 // simulated, Unix nanoseconds
 	stops []func()
 }
 
 // NewRig builds the network and waits until the neighbor holds every row.
 func NewRig(ctx context.Context, o RigOptions) (r *Rig, err error) {
-	r = &Rig{now: Began, Full: len(o.Rows)}
+	r = &Rig{Full: len(o.Rows)}
+	r.now.Store(Began.UnixNano())
 	defer func() {
 		if err != nil {
 			r.Close()
@@ -100,10 +102,10 @@ func (r *Rig) openBreaker(o RigOptions) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := breaker.Init(dir, r.now); err != nil {
+	if err := breaker.Init(dir, Began); err != nil {
 		return err
 	}
-	b, err := breaker.OpenDir(dir, breaker.Options{Limits: o.Limits, At: r.now})
+	b, err := breaker.OpenDir(dir, breaker.Options{Limits: o.Limits, At: Began})
 	if err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (r *Rig) start(ctx context.Context, o RigOptions) error {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	look := gate.NewSecondLook(quiet)
-	speaker, err := gobgp.NewGuarded(gobgp.Config{ASN: ourASN, RouterID: them.NextHop4, Logger: quiet, StateDir: filepath.Join(o.Dir, "adj-rib-out"), Events: look.See,
+	speaker, err := gobgp.NewGuarded(gobgp.Config{ASN: ourASN, RouterID: them.NextHop4, Logger: quiet, StateDir: filepath.Join(o.Dir, "adj-rib-out"), Events: func(e bgp.Event) { e.At = r.Now(); look.See(e) },
 		Neighbors: []gobgp.Neighbor{{Neighbor: them, Port: r.Wire.Addr().Port()}}})
 	if err != nil {
 		return fmt.Errorf("speaker: %w", err)
@@ -168,6 +170,7 @@ func (r *Rig) start(ctx context.Context, o RigOptions) error {
 	if o.Config != nil {
 		o.Config(&cfg)
 	}
+	cfg.Gate = simulated{cfg.Gate, r}
 	if r.Runner, err = rollout.New(cfg); err != nil {
 		return err
 	}
@@ -187,6 +190,17 @@ func (r *Rig) start(ctx context.Context, o RigOptions) error {
 	return nil
 }
 
+// simulated judges plans in simulated time.
+type simulated struct {
+	plan.Gate
+	r *Rig
+}
+
+func (s simulated) Judge(ctx context.Context, p plan.Plan) (policy.Verdict, []policy.Finding, error) {
+	p.At = s.r.Now()
+	return s.Gate.Judge(ctx, p)
+}
+
 // Close ends everything, the last part first.
 func (r *Rig) Close() {
 	for i := len(r.stops) - 1; i >= 0; i-- {
@@ -196,15 +210,15 @@ func (r *Rig) Close() {
 }
 
 // Now is the simulated time; Pass moves it on.
-func (r *Rig) Now() time.Time { return r.now }
+func (r *Rig) Now() time.Time { return time.Unix(0, r.now.Load()).UTC() }
 
 // Pass lets simulated time pass, and tells the breaker how full the neighbor's
 // table is, as the daemon does every few seconds.
 func (r *Rig) Pass(d time.Duration) error {
-	r.now = r.now.Add(d)
+	r.now.Add(int64(d))
 	var err error
 	for _, f := range families {
-		err = errors.Join(err, r.Breaker.ObserveAdvertised(Neighbor, breaker.Family(f), r.Wire.HeldOf(f), r.now))
+		err = errors.Join(err, r.Breaker.ObserveAdvertised(Neighbor, breaker.Family(f), r.Wire.HeldOf(f), r.Now()))
 	}
 	return err
 }
@@ -215,10 +229,10 @@ func (r *Rig) Request(by addressing.Actor, reason string) addressing.Request {
 	if by.Kind == addressing.Owner {
 		scope = addressing.OneAccount(by.AccountID)
 	}
-	return addressing.Request{Actor: by, Scope: scope, Reason: reason, At: r.now}
+	return addressing.Request{Actor: by, Scope: scope, Reason: reason, At: r.Now()}
 }
 
-// Await waits until the neighbor holds so many routes, for a minute at most.
+// Await waits until the neighbor holds so many routes, for 20 s at most.
 func (r *Rig) Await(ctx context.Context, routes int) error {
 	err := r.awaitHeld(ctx, routes)
 	if errors.Is(err, errMissed) {
@@ -230,7 +244,7 @@ func (r *Rig) Await(ctx context.Context, routes int) error {
 var errMissed = errors.New("the wire did not follow")
 
 func (r *Rig) awaitHeld(ctx context.Context, routes int) error {
-	for end := time.Now().Add(time.Minute); r.Wire.Held() != routes; {
+	for end := time.Now().Add(20 * time.Second); r.Wire.Held() != routes; {
 		if time.Now().After(end) {
 			return fmt.Errorf("%w: the neighbor holds %d routes, want %d", errMissed, r.Wire.Held(), routes)
 		}
