@@ -109,13 +109,13 @@ func TestValidationOverRTR(t *testing.T) {
 	d, cache := newDesk(t), newRTRCache(t)
 	cfg := &config.Config{RPKI: config.RPKI{RTR: cache.Addr().String(), Refresh: time.Hour}}
 	v := d.validation(cfg)
+	p, _, err := d.registry.CreatePrefix(t.Context(), d.request(noon), addressing.NewPrefix{AccountID: d.account, CIDR: netip.MustParsePrefix("21.0.0.0/24"), ASN: 64500})
+	d.must(err)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { v.run(ctx) })
 	defer running.Wait()
 	defer stop()
-	p, _, err := d.registry.CreatePrefix(t.Context(), d.request(noon), addressing.NewPrefix{AccountID: d.account, CIDR: netip.MustParsePrefix("21.0.0.0/24"), ASN: 64500})
-	d.must(err)
 	until := func(what string, holds func(addressing.PrefixDetail) bool) addressing.PrefixDetail {
 		t.Helper()
 		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
