@@ -15,6 +15,16 @@ func (d *desk) Examine(context.Context, time.Time) []api.Diagnosis {
 	return []api.Diagnosis{{Check: "a", Verdict: "ok", Detail: "well"}, {Check: "b", Verdict: "risk", Detail: "ill", Next: &next}, {Check: "c", Verdict: "warning", Detail: "so so", Next: &next}}
 }
 
+// Plan implements api.CleanupWorker.
+func (d *desk) Plan(context.Context, time.Time) (api.CleanupState, error) {
+	return api.CleanupState{Plan: "p", Cap: 10}, nil
+}
+
+// Approve implements api.CleanupWorker.
+func (d *desk) Approve(_ context.Context, r api.CleanupApproval) (api.CleanupState, error) {
+	return api.CleanupState{Plan: r.Plan, Approved: true}, d.note("approve cleanup", r)
+}
+
 // The worst finding is the verdict, whatever comes after it.
 func TestDoctor(t *testing.T) {
 	w := newWorld(t)

@@ -70,9 +70,10 @@ func (w *world) bodies() map[string]string {
 		"ApprovalRequest":      `{"prefixes":["192.0.2.0/24"],"until":"2026-12-01T00:00:00Z","reason":"intruder"}`,
 		"SpeakerReport": `{"speaker":"intruder","environment":"test","version":"1","at":"2026-12-01T00:00:00Z","started_at":"2026-12-01T00:00:00Z",` +
 			`"epoch":1,"generation":1,"staged":0,"pinned":false,"frozen":false,"neighbors":[],"events":[]}`,
-		"KillSwitchSet": `{"name":"system/cleanup","off":true,"reason":"intruder"}`,
-		"DrainRequest":  `{"wait_seconds":0,"reason":"intruder"}`,
-		"ConfigApply":   `{"digest":"` + strings.Repeat("0", 64) + `","reason":"intruder"}`,
+		"CleanupApprove": `{"plan":"p","count":1,"reason":"intruder"}`,
+		"KillSwitchSet":  `{"name":"system/cleanup","off":true,"reason":"intruder"}`,
+		"DrainRequest":   `{"wait_seconds":0,"reason":"intruder"}`,
+		"ConfigApply":    `{"digest":"` + strings.Repeat("0", 64) + `","reason":"intruder"}`,
 	}
 }
 
@@ -181,7 +182,7 @@ func TestNobodyElse(t *testing.T) {
 // lastResort is what the two roles are for that are neither an owner's nor an
 // operator's.
 var lastResort = map[string][]string{
-	"approve": {"approveApproval", "denyApproval", "resetBreaker", "loosenBreakerLimits"}, // as the second person
+	"approve": {"approveApproval", "denyApproval", "approveCleanup", "resetBreaker", "loosenBreakerLimits"}, // as the second person
 	"glass":   {"emergencyWithdraw", "rollback", "restore", "undoChange", "tripBreaker", "freeze", "verifySnapshots", "pinSnapshot"},
 }
 
@@ -262,7 +263,7 @@ func TestOperatorMayCallEverything(t *testing.T) {
 		case r.status < 300:
 			succeeded++
 		case r.status == 404 || r.status == 409:
-		case op.id == "approveApproval" && r.status == 403: // DESIGN section 4: all of /v1, no approvals
+		case (op.id == "approveApproval" || op.id == "approveCleanup") && r.status == 403: // DESIGN section 4: all of /v1, no approvals
 		default:
 			t.Errorf("%s: %d %s", op.id, r.status, r.body)
 		}

@@ -1329,6 +1329,43 @@ type ChangeEffect struct {
 // ChangeEffectKind defines model for ChangeEffect.Kind.
 type ChangeEffectKind string
 
+// Cleanup defines model for Cleanup.
+type Cleanup struct {
+	// Approved a person approved these deletions
+	Approved bool `json:"approved"`
+
+	// Cap most deletions of one run
+	Cap int `json:"cap"`
+
+	// DryRun the worker only says what it would do
+	DryRun      bool   `json:"dry_run"`
+	Enabled     bool   `json:"enabled"`
+	Environment string `json:"environment"`
+
+	// Expire pending deletions whose grace time is over
+	Expire []string `json:"expire"`
+
+	// Kept pending deletions that stay
+	Kept    int  `json:"kept"`
+	OverCap bool `json:"over_cap"`
+
+	// Plan names exactly these deletions
+	Plan string `json:"plan"`
+
+	// Refused why the plan is not carried out; empty if it is
+	Refused string `json:"refused"`
+}
+
+// CleanupApprove defines model for CleanupApprove.
+type CleanupApprove struct {
+	// Count how many deletions that is
+	Count int `json:"count"`
+
+	// Plan as GET /v1/cleanup names it
+	Plan   string `json:"plan"`
+	Reason string `json:"reason"`
+}
+
 // ConfigApply defines model for ConfigApply.
 type ConfigApply struct {
 	// Digest of the file that was planned
@@ -3401,6 +3438,15 @@ type UndoChangeParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ApproveCleanupParams defines parameters for ApproveCleanup.
+type ApproveCleanupParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // ApplyConfigParams defines parameters for ApplyConfig.
 type ApplyConfigParams struct {
 	// HoldfastReason why, for the audit log
@@ -4017,6 +4063,9 @@ type UnfreezeJSONRequestBody = ReasonRequired
 // UndoChangeJSONRequestBody defines body for UndoChange for application/json ContentType.
 type UndoChangeJSONRequestBody = ReasonRequired
 
+// ApproveCleanupJSONRequestBody defines body for ApproveCleanup for application/json ContentType.
+type ApproveCleanupJSONRequestBody = CleanupApprove
+
 // ApplyConfigJSONRequestBody defines body for ApplyConfig for application/json ContentType.
 type ApplyConfigJSONRequestBody = ConfigApply
 
@@ -4241,6 +4290,12 @@ type ServerInterface interface {
 	// UndoChange take one change back
 	// (POST /v1/changes/{change_id}/undo)
 	UndoChange(w http.ResponseWriter, r *http.Request, changeID ChangePath, params UndoChangeParams)
+	// GetCleanup what the clean-up worker would do now
+	// (GET /v1/cleanup)
+	GetCleanup(w http.ResponseWriter, r *http.Request)
+	// ApproveCleanup let the worker carry out one plan that is over its cap, exactly as it was shown
+	// (POST /v1/cleanup/approve)
+	ApproveCleanup(w http.ResponseWriter, r *http.Request, params ApproveCleanupParams)
 	// ApplyConfig take the configuration file over
 	// (POST /v1/config/apply)
 	ApplyConfig(w http.ResponseWriter, r *http.Request, params ApplyConfigParams)
@@ -8177,6 +8232,80 @@ func (siw *ServerInterfaceWrapper) UndoChange(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UndoChange(w, r, changeID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetCleanup operation middleware
+func (siw *ServerInterfaceWrapper) GetCleanup(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCleanup(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ApproveCleanup operation middleware
+func (siw *ServerInterfaceWrapper) ApproveCleanup(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApproveCleanupParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApproveCleanup(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12563,6 +12692,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/restore", wrapper.Restore)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/kill-switches", wrapper.ListKillSwitches)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/kill-switches", wrapper.SetKillSwitch)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/cleanup", wrapper.GetCleanup)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/cleanup/approve", wrapper.ApproveCleanup)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/approvals", wrapper.ListApprovals)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals", wrapper.RequestApproval)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals/{approval_id}/approve", wrapper.ApproveApproval)
@@ -14782,6 +14913,84 @@ type UndoChangedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UndoChangedefaultApplicationProblemPlusJSONResponse) VisitUndoChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCleanupRequestObject struct {
+}
+
+type GetCleanupResponseObject interface {
+	VisitGetCleanupResponse(w http.ResponseWriter) error
+}
+
+type GetCleanup200JSONResponse Cleanup
+
+func (response GetCleanup200JSONResponse) VisitGetCleanupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCleanupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCleanupdefaultApplicationProblemPlusJSONResponse) VisitGetCleanupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveCleanupRequestObject struct {
+	Params ApproveCleanupParams
+	Body   *ApproveCleanupJSONRequestBody
+}
+
+type ApproveCleanupResponseObject interface {
+	VisitApproveCleanupResponse(w http.ResponseWriter) error
+}
+
+type ApproveCleanup200JSONResponse Cleanup
+
+func (response ApproveCleanup200JSONResponse) VisitApproveCleanupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveCleanupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveCleanupdefaultApplicationProblemPlusJSONResponse) VisitApproveCleanupResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17589,6 +17798,12 @@ type StrictServerInterface interface {
 	// UndoChange take one change back
 	// (POST /v1/changes/{change_id}/undo)
 	UndoChange(ctx context.Context, request UndoChangeRequestObject) (UndoChangeResponseObject, error)
+	// GetCleanup what the clean-up worker would do now
+	// (GET /v1/cleanup)
+	GetCleanup(ctx context.Context, request GetCleanupRequestObject) (GetCleanupResponseObject, error)
+	// ApproveCleanup let the worker carry out one plan that is over its cap, exactly as it was shown
+	// (POST /v1/cleanup/approve)
+	ApproveCleanup(ctx context.Context, request ApproveCleanupRequestObject) (ApproveCleanupResponseObject, error)
 	// ApplyConfig take the configuration file over
 	// (POST /v1/config/apply)
 	ApplyConfig(ctx context.Context, request ApplyConfigRequestObject) (ApplyConfigResponseObject, error)
@@ -19173,6 +19388,63 @@ func (sh *strictHandler) UndoChange(w http.ResponseWriter, r *http.Request, chan
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UndoChangeResponseObject); ok {
 		if err := validResponse.VisitUndoChangeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetCleanup operation middleware
+func (sh *strictHandler) GetCleanup(w http.ResponseWriter, r *http.Request) {
+	var request GetCleanupRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCleanup(ctx, request.(GetCleanupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCleanup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCleanupResponseObject); ok {
+		if err := validResponse.VisitGetCleanupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ApproveCleanup operation middleware
+func (sh *strictHandler) ApproveCleanup(w http.ResponseWriter, r *http.Request, params ApproveCleanupParams) {
+	var request ApproveCleanupRequestObject
+
+	request.Params = params
+
+	var body ApproveCleanupJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveCleanup(ctx, request.(ApproveCleanupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveCleanup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApproveCleanupResponseObject); ok {
+		if err := validResponse.VisitApproveCleanupResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

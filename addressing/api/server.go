@@ -43,6 +43,7 @@ type Config struct {
 	Switches  KillSwitches
 	Approvals Approvals
 	Doctor    Doctor
+	Cleanup   CleanupWorker
 	Feed      Feed
 	Speakers  Speakers
 	Approvers Approvers

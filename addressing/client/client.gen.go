@@ -1327,6 +1327,43 @@ type ChangeEffect struct {
 // ChangeEffectKind defines model for ChangeEffect.Kind.
 type ChangeEffectKind string
 
+// Cleanup defines model for Cleanup.
+type Cleanup struct {
+	// Approved a person approved these deletions
+	Approved bool `json:"approved"`
+
+	// Cap most deletions of one run
+	Cap int `json:"cap"`
+
+	// DryRun the worker only says what it would do
+	DryRun      bool   `json:"dry_run"`
+	Enabled     bool   `json:"enabled"`
+	Environment string `json:"environment"`
+
+	// Expire pending deletions whose grace time is over
+	Expire []string `json:"expire"`
+
+	// Kept pending deletions that stay
+	Kept    int  `json:"kept"`
+	OverCap bool `json:"over_cap"`
+
+	// Plan names exactly these deletions
+	Plan string `json:"plan"`
+
+	// Refused why the plan is not carried out; empty if it is
+	Refused string `json:"refused"`
+}
+
+// CleanupApprove defines model for CleanupApprove.
+type CleanupApprove struct {
+	// Count how many deletions that is
+	Count int `json:"count"`
+
+	// Plan as GET /v1/cleanup names it
+	Plan   string `json:"plan"`
+	Reason string `json:"reason"`
+}
+
 // ConfigApply defines model for ConfigApply.
 type ConfigApply struct {
 	// Digest of the file that was planned
@@ -3399,6 +3436,15 @@ type UndoChangeParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ApproveCleanupParams defines parameters for ApproveCleanup.
+type ApproveCleanupParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // ApplyConfigParams defines parameters for ApplyConfig.
 type ApplyConfigParams struct {
 	// HoldfastReason why, for the audit log
@@ -4015,6 +4061,9 @@ type UnfreezeJSONRequestBody = ReasonRequired
 // UndoChangeJSONRequestBody defines body for UndoChange for application/json ContentType.
 type UndoChangeJSONRequestBody = ReasonRequired
 
+// ApproveCleanupJSONRequestBody defines body for ApproveCleanup for application/json ContentType.
+type ApproveCleanupJSONRequestBody = CleanupApprove
+
 // ApplyConfigJSONRequestBody defines body for ApplyConfig for application/json ContentType.
 type ApplyConfigJSONRequestBody = ConfigApply
 
@@ -4559,6 +4608,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
 	UndoChange(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCleanup what the clean-up worker would do now
+	//
+	// Corresponds with GET /v1/cleanup (the `GetCleanup` operationId).
+	GetCleanup(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveCleanupWithBody let the worker carry out one plan that is over its cap, exactly as it was shown
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+	ApproveCleanupWithBody(ctx context.Context, params *ApproveCleanupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveCleanup let the worker carry out one plan that is over its cap, exactly as it was shown
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+	ApproveCleanup(ctx context.Context, params *ApproveCleanupParams, body ApproveCleanupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ApplyConfigWithBody take the configuration file over
 	//
@@ -6116,6 +6184,55 @@ func (c *Client) UndoChangeWithBody(ctx context.Context, changeID ChangePath, pa
 // Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
 func (c *Client) UndoChange(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndoChangeRequest(c.Server, changeID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCleanup what the clean-up worker would do now
+//
+// Corresponds with GET /v1/cleanup (the `GetCleanup` operationId).
+func (c *Client) GetCleanup(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCleanupRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveCleanupWithBody let the worker carry out one plan that is over its cap, exactly as it was shown
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+func (c *Client) ApproveCleanupWithBody(ctx context.Context, params *ApproveCleanupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveCleanupRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveCleanup let the worker carry out one plan that is over its cap, exactly as it was shown
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+func (c *Client) ApproveCleanup(ctx context.Context, params *ApproveCleanupParams, body ApproveCleanupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveCleanupRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10921,6 +11038,99 @@ func NewUndoChangeRequestWithBody(server string, changeID ChangePath, params *Un
 	return req, nil
 }
 
+// NewGetCleanupRequest constructs an http.Request for the GetCleanup method
+func NewGetCleanupRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cleanup")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApproveCleanupRequest calls the generic ApproveCleanup builder with application/json body
+func NewApproveCleanupRequest(server string, params *ApproveCleanupParams, body ApproveCleanupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApproveCleanupRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewApproveCleanupRequestWithBody constructs an http.Request for the ApproveCleanup method, with any body, and a specified content type
+func NewApproveCleanupRequestWithBody(server string, params *ApproveCleanupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/cleanup/approve")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewApplyConfigRequest calls the generic ApplyConfig builder with application/json body
 func NewApplyConfigRequest(server string, params *ApplyConfigParams, body ApplyConfigJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -15421,6 +15631,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/changes/{change_id}/undo (the `UndoChange` operationId).
 	UndoChangeWithResponse(ctx context.Context, changeID ChangePath, params *UndoChangeParams, body UndoChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoChangeResponse, error)
 
+	// GetCleanupWithResponse what the clean-up worker would do now
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/cleanup (the `GetCleanup` operationId).
+	GetCleanupWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetCleanupResponse, error)
+
+	// ApproveCleanupWithBodyWithResponse let the worker carry out one plan that is over its cap, exactly as it was shown
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+	ApproveCleanupWithBodyWithResponse(ctx context.Context, params *ApproveCleanupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveCleanupResponse, error)
+
+	// ApproveCleanupWithResponse let the worker carry out one plan that is over its cap, exactly as it was shown
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+	ApproveCleanupWithResponse(ctx context.Context, params *ApproveCleanupParams, body ApproveCleanupJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveCleanupResponse, error)
+
 	// ApplyConfigWithBodyWithResponse take the configuration file over
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -18465,6 +18696,102 @@ func (r UndoChangeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UndoChangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetCleanupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Cleanup
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCleanupResponse) GetJSON200() *Cleanup {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetCleanupResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCleanupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCleanupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCleanupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCleanupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApproveCleanupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Cleanup
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApproveCleanupResponse) GetJSON200() *Cleanup {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApproveCleanupResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveCleanupResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveCleanupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveCleanupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveCleanupResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22284,6 +22611,45 @@ func (c *ClientWithResponses) UndoChangeWithResponse(ctx context.Context, change
 	return ParseUndoChangeResponse(rsp)
 }
 
+// GetCleanupWithResponse what the clean-up worker would do now
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/cleanup (the `GetCleanup` operationId).
+func (c *ClientWithResponses) GetCleanupWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetCleanupResponse, error) {
+	rsp, err := c.GetCleanup(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCleanupResponse(rsp)
+}
+
+// ApproveCleanupWithBodyWithResponse let the worker carry out one plan that is over its cap, exactly as it was shown
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+func (c *ClientWithResponses) ApproveCleanupWithBodyWithResponse(ctx context.Context, params *ApproveCleanupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveCleanupResponse, error) {
+	rsp, err := c.ApproveCleanupWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveCleanupResponse(rsp)
+}
+
+// ApproveCleanupWithResponse let the worker carry out one plan that is over its cap, exactly as it was shown
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/cleanup/approve (the `ApproveCleanup` operationId).
+func (c *ClientWithResponses) ApproveCleanupWithResponse(ctx context.Context, params *ApproveCleanupParams, body ApproveCleanupJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveCleanupResponse, error) {
+	rsp, err := c.ApproveCleanup(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveCleanupResponse(rsp)
+}
+
 // ApplyConfigWithBodyWithResponse take the configuration file over
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -25343,6 +25709,72 @@ func ParseUndoChangeResponse(rsp *http.Response) (*UndoChangeResponse, error) {
 			headers.HoldfastChange = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCleanupResponse parses an HTTP response from a GetCleanupWithResponse call
+func ParseGetCleanupResponse(rsp *http.Response) (*GetCleanupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCleanupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Cleanup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApproveCleanupResponse parses an HTTP response from a ApproveCleanupWithResponse call
+func ParseApproveCleanupResponse(rsp *http.Response) (*ApproveCleanupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveCleanupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Cleanup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

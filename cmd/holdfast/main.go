@@ -56,6 +56,7 @@ func app() *cli.App {
 			{Name: "held", Usage: "changes that wait for the breaker", Subcommands: heldCommands()},
 			{Name: "notice", Usage: "what accounts were told", Subcommands: noticeCommands()},
 			{Name: "kill-switch", Usage: "what can be turned off at once", Subcommands: killSwitchCommands()},
+			{Name: "cleanup", Usage: "the clean-up worker", Subcommands: cleanupCommands()},
 			{Name: "emergency", Usage: "what passes whatever the state of the breaker", Subcommands: emergencyCommands()},
 			{Name: "incident", Usage: "what happened", Subcommands: incidentCommands()},
 			{Name: "drill", Usage: "rehearsed outages", Subcommands: drillCommands()},

@@ -26,13 +26,16 @@ type cleaner struct {
 
 	overCap, refused, deleted prometheus.Counter
 	ran                       prometheus.Gauge
+
+	approval cleanupApproval
+	now      chan struct{} // a run is wanted before the next tick
 }
 
 func newCleaner(cfg config.Cleanup, registry func() *addressing.Registry, off func() bool, log *slog.Logger) *cleaner {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
-	return &cleaner{cfg: cfg, registry: registry, off: off, log: log,
+	return &cleaner{cfg: cfg, registry: registry, off: off, log: log, now: make(chan struct{}, 1),
 		overCap: counter("holdfast_cleanup_plan_exceeds_cap_total", "Plans of the clean-up worker that were larger than its cap; nothing of them was done."),
 		refused: counter("holdfast_cleanup_plans_refused_total", "Plans of the clean-up worker that were refused, those over the cap included."),
 		deleted: counter("holdfast_cleanup_deletions_total", "Pending deletions that the clean-up worker made tombstones of."),
@@ -58,6 +61,8 @@ func (c *cleaner) run(ctx context.Context) {
 			return
 		case at := <-tick.C:
 			c.round(ctx, at)
+		case <-c.now:
+			c.round(ctx, time.Now())
 		}
 	}
 }
@@ -90,6 +95,9 @@ func (c *cleaner) clean(ctx context.Context, r *addressing.Registry, listed []st
 	if err != nil {
 		c.log.Error("clean-up: no plan", "error", err)
 		return addressing.CleanupPlan{}
+	}
+	if opt.Approved = c.approval.covers(plan, at); opt.Approved > 0 {
+		plan.Refused, plan.OverCap = "", false // judged again when it is carried out
 	}
 	c.ran.Set(float64(at.UnixNano()) / 1e9)
 	c.tell(plan)

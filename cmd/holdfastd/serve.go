@@ -205,6 +205,7 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Feed:        d.feed,
 		Speakers:    d.speakers,
 		Doctor:      doctor{d.checkups},
+		Cleanup:     d.cleaner,
 		Risks:       d.risks,
 		Validate:    d.validate.ask,
 		Quota:       api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/addressing/sqlite"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
 	"github.com/prometheus/client_golang/prometheus"
@@ -185,6 +186,65 @@ func TestCleanupOf20February(t *testing.T) {
 	c.round(t.Context(), later)
 	if d.pending() != 0 || count(t, c.deleted) != deleted {
 		t.Errorf("%d pending, %v deleted", d.pending(), count(t, c.deleted))
+	}
+}
+
+// TestCleanupOverItsCap: plan, approve, apply. What is approved is an exact set:
+// one more deletion, another plan or a day later is not covered, and nothing is
+// done.
+func TestCleanupOverItsCap(t *testing.T) {
+	d := newDesk(t)
+	few := live
+	few.Cap = 2
+	c, later := d.cleaner(few), noon.Add(2*time.Hour)
+	for i := range 3 {
+		d.prefix(fmt.Sprintf("21.0.%d.0/24", i), 64500, true)
+	}
+	left := func(what string, want int) {
+		t.Helper()
+		if got := d.pending(); got != want {
+			t.Errorf("%s: %d pending, want %d", what, got, want)
+		}
+	}
+	c.round(t.Context(), later)
+	left("over the cap", 3)
+	s, err := c.Plan(t.Context(), later)
+	if err != nil || !s.Work.OverCap || s.Work.Refused == "" || len(s.Work.Expire) != 3 || s.Approved {
+		t.Fatalf("plan %+v, %v", s, err)
+	}
+	approve := func(plan string, count int) error {
+		_, err := c.Approve(t.Context(), api.CleanupApproval{Plan: plan, Count: count, Reason: "seen", Actor: addressing.Actor{Kind: addressing.Operator, ID: "bob"}, At: later})
+		return err
+	}
+	for what, err := range map[string]error{"another plan": approve(strings.Repeat("0", 32), 3), "another count": approve(s.Plan, 4)} {
+		if addressing.CodeOf(err) != addressing.CodeConflict {
+			t.Errorf("%s was approved: %v", what, err)
+		}
+	}
+	d.must(approve(s.Plan, 3))
+	d.prefix("21.0.9.0/24", 64500, true) // after the approval
+	c.round(t.Context(), later)
+	left("one more than was approved", 4)
+	s, err = c.Plan(t.Context(), later)
+	d.must(err)
+	d.must(approve(s.Plan, 4))
+	c.round(t.Context(), later.Add(cleanupApprovalTime))
+	left("a day later", 4)
+	c.round(t.Context(), later.Add(time.Minute))
+	left("as approved", 0)
+	if count(t, c.deleted) != 4 {
+		t.Errorf("%v deleted", count(t, c.deleted))
+	}
+	s, err = c.Plan(t.Context(), later)
+	d.must(err)
+	if err := approve(s.Plan, 0); addressing.CodeOf(err) != addressing.CodeConflict {
+		t.Errorf("a plan that needs no approval: %v", err)
+	}
+	dry := few
+	dry.Apply = false
+	c = d.cleaner(dry)
+	if err := approve(s.Plan, 0); addressing.CodeOf(err) != addressing.CodeConflict || !strings.Contains(err.Error(), "dry") {
+		t.Errorf("a worker that runs dry: %v", err)
 	}
 }
 
