@@ -385,6 +385,9 @@ func (g *Guard) Close() error {
 	}
 	g.closed = true
 	g.mu.Unlock()
+	if g.changed.Swap(false) {
+		g.keep()
+	}
 	g.stop()
 	g.closeListeners()
 	g.applying.Lock() // a running Apply ends at the next chunk

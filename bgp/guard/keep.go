@@ -1,32 +1,37 @@
 package guard
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 
+	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/bgp/wire"
+	"github.com/holdfast-bgp/holdfast/snapshots"
 )
 
-// The Adj-RIB-Out of a neighbor is kept as the UPDATEs that would tell it again:
-// a stream of BGP messages that any tool for BGP reads.
+// The Adj-RIB-Out of a neighbor is kept as the UPDATEs that would tell it again,
+// with the End-of-RIB of both families behind: a stream of BGP messages that any
+// tool for BGP reads, and whose end shows that it is whole.
 
-// keep writes every Adj-RIB-Out of an established session. A session that is
-// down keeps its file: it is what the neighbor was told last.
+const keptSuffix = ".bgp"
+
+// keep writes the Adj-RIB-Out of every session that has told its whole table. A
+// session that is down or is just beginning keeps its file: it is what the
+// neighbor was told last, and may still hold.
 func (g *Guard) keep() {
 	if g.cfg.StateDir == "" {
 		return
 	}
 	for _, n := range g.who.Load().neighbors {
-		n.mu.Lock()
-		up := n.up != nil
-		n.mu.Unlock()
-		if !up {
-			continue
-		}
 		if err := n.keep(g.cfg.StateDir); err != nil {
 			n.log.Error("adj-rib-out cannot be kept", "error", err)
 		}
@@ -34,19 +39,155 @@ func (g *Guard) keep() {
 }
 
 func (n *neighbor) keep(dir string) error {
-	n.table.mu.Lock()
 	var gr groups
-	n.table.each(func(_ int, p netip.Prefix, out wire.AttrSet) { gr.add(out, p) })
+	n.table.mu.Lock()
+	whole := n.table.live && !n.table.dump.active && n.table.eor == 0
+	if whole {
+		n.table.each(func(_ int, p netip.Prefix, out wire.AttrSet) { gr.add(out, p) })
+	}
 	n.table.mu.Unlock()
+	if !whole {
+		return nil
+	}
 	raw, err := gr.encode(nil, wire.Encoding{}, &sent{})
 	if err != nil {
 		return err
 	}
+	for _, f := range addressing.Families() {
+		raw = wire.AppendEndOfRIB(raw, wire.FamilyOf(f))
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("keep: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, n.Name+".bgp"), raw, 0o600); err != nil {
+	if err := renameio.WriteFile(filepath.Join(dir, n.Name+keptSuffix), raw, 0o600); err != nil {
 		return fmt.Errorf("keep: %w", err)
+	}
+	return nil
+}
+
+// Kept is what a neighbor was last told, as an earlier process left it.
+type Kept struct {
+	Neighbor string
+	At       time.Time // when it was written
+	Routes   []snapshots.TargetRoute
+	// Damage says why the file is not whole; Routes then has what could be read.
+	Damage error
+}
+
+// ReadKept gives what every neighbor was last told, sorted by name, from the
+// directory of the Adj-RIB-Outs. A directory that is not there holds nothing. A
+// damaged file never hides the others.
+func ReadKept(dir string) ([]Kept, error) {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read adj-rib-out: %w", err)
+	}
+	var out []Kept
+	for _, file := range files {
+		name, is := strings.CutSuffix(file.Name(), keptSuffix)
+		if !is || !file.Type().IsRegular() || strings.HasPrefix(name, ".") {
+			continue
+		}
+		k := Kept{Neighbor: name}
+		if err := k.read(filepath.Join(dir, file.Name())); err != nil {
+			k.Damage = fmt.Errorf("adj-rib-out of %s: %w", name, err)
+		}
+		sortRoutes(k.Routes)
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+func (k *Kept) read(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	k.At = st.ModTime()
+	in := kept{
+		reader: wire.NewReader(bufio.NewReader(f)), seen: map[netip.Prefix]struct{}{}, memo: map[wire.AttrSet]*snapshots.Attributes{},
+		owed: wire.NewFamilySet(wire.IPv4Unicast, wire.IPv6Unicast),
+	}
+	err = in.all()
+	k.Routes = in.routes
+	return err
+}
+
+// kept is a file that is being read.
+type kept struct {
+	reader *wire.Reader
+	owed   wire.FamilySet // End-of-RIBs
+	routes []snapshots.TargetRoute
+	seen   map[netip.Prefix]struct{}
+	memo   map[wire.AttrSet]*snapshots.Attributes
+}
+
+// all reads to the end, or to the first damage.
+func (k *kept) all() error {
+	for n := 1; ; n++ {
+		m, err := k.reader.ReadMessage()
+		switch {
+		case errors.Is(err, io.EOF) && k.owed == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			return errors.New("it ends before its End-of-RIB")
+		case err != nil:
+			return fmt.Errorf("message %d: %w", n, err)
+		case m.Type != wire.TypeUpdate:
+			return fmt.Errorf("message %d is a %s", n, m.Type)
+		}
+		if err := k.update(m.Body); err != nil {
+			return fmt.Errorf("message %d: %w", n, err)
+		}
+	}
+}
+
+func (k *kept) update(body []byte) error {
+	s := wire.Session{Families: wire.NewFamilySet(wire.IPv4Unicast, wire.IPv6Unicast), LoopbackNextHop: true}
+	u := s.Classify(body)
+	if u.Action == wire.AttributeDiscard && u.Attribute == wire.AttrLocalPref {
+		s.Internal = true // told over iBGP
+		u = s.Classify(body)
+	}
+	if u.Action != wire.Accept {
+		return fmt.Errorf("%s: %s", u.Attribute, u.Why)
+	}
+	if f, is := u.EndOfRIB(); is {
+		k.owed &^= wire.NewFamilySet(f)
+		return nil
+	}
+	for p := range u.Withdrawals() {
+		return fmt.Errorf("it withdraws %s", p)
+	}
+	f, some := familyOf(&u)
+	if !some {
+		return errors.New("it says nothing")
+	}
+	attrs, err := u.Attributes(f)
+	if err != nil {
+		return err
+	}
+	set, err := attrs.Intern()
+	if err != nil {
+		return err
+	}
+	if k.memo[set] == nil {
+		k.memo[set] = asTarget(set)
+	}
+	for p := range u.Advertisements() {
+		if _, twice := k.seen[p]; twice {
+			return fmt.Errorf("it tells %s twice", p)
+		}
+		k.seen[p] = struct{}{}
+		k.routes = append(k.routes, snapshots.TargetRoute{Prefix: p, Attrs: k.memo[set]})
 	}
 	return nil
 }
