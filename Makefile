@@ -9,12 +9,13 @@ GO       ?= go
 TOOL     := $(GO) tool -modfile=$(CURDIR)/cmd/internal/tools/go.mod
 BENCH    ?= .
 COUNT    ?= 1
+FUZZTIME ?= 30s
 RACE     := ./addressing/... ./breaker/... ./snapshots/... ./bgp/... ./cmd/holdfastd/...
 # Packages with tests behind the build tag `interop`, found, not listed: a new one cannot be forgotten.
 INTEROP   = $$(grep -rlE --include='*_test.go' '^//go:build .*interop' . | xargs -r -n1 dirname | sort -u)
 GENERATED = find . -name '*.gen.go' | LC_ALL=C sort | xargs -r sha256sum
 
-.PHONY: help build demo test interop interop-packages race bench lint generate clean
+.PHONY: help build demo fuzz test interop interop-packages race bench lint generate clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,12 @@ interop: interop-packages ## FRR, BIRD and OpenBGPD in network namespaces (root)
 
 interop-packages:
 	bash cmd/internal/lab/install.sh
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's#^\./(.*)/[^/]+:[0-9]+:func (.*)#\1 \2#' | sort | \
+	while read -r dir target; do \
+	  echo "$$dir $$target"; CGO_ENABLED=1 $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$dir"; \
+	done
 
 race: ## run the tests of concurrent packages under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $(RACE)

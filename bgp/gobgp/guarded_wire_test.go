@@ -2,27 +2,23 @@ package gobgp
 
 import (
 	"bufio"
-	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/bgp/speakertest"
+	"github.com/holdfast-bgp/holdfast/bgp/speakertest/hostile"
 	"github.com/holdfast-bgp/holdfast/bgp/wire"
 	"github.com/holdfast-bgp/holdfast/policy"
 )
 
-// hostile is a neighbor that sends whatever the test wants.
-type hostile struct {
+// enemy is a neighbor that sends whatever the test wants.
+type enemy struct {
 	t     testing.TB
 	asn   uint32
 	local netip.Addr
@@ -33,7 +29,7 @@ type hostile struct {
 
 // hostileLab has the suite's Peer as a good neighbor and a hostile one in the
 // place of Transit.
-func hostileLab(t testing.TB, log *eventLog) (*guardLab, *hostile) {
+func hostileLab(t testing.TB, log *eventLog) (*guardLab, *enemy) {
 	t.Helper()
 	l := newGuardLab(t, func(c *Config) {
 		c.Neighbors = c.Neighbors[1:2]
@@ -50,11 +46,11 @@ func hostileLab(t testing.TB, log *eventLog) (*guardLab, *hostile) {
 		t.Fatal(err)
 	}
 	delete(l.neighbors, "hostile")
-	return l, &hostile{t: t, asn: 64666, local: l.cfg.Neighbors[1].Address, to: l.cfg.Listen[0]}
+	return l, &enemy{t: t, asn: 64666, local: l.cfg.Neighbors[1].Address, to: l.cfg.Listen[0]}
 }
 
 // connect brings a session up to Established.
-func (h *hostile) connect() {
+func (h *enemy) connect() {
 	h.t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; {
 		err := h.try()
@@ -68,7 +64,7 @@ func (h *hostile) connect() {
 	}
 }
 
-func (h *hostile) try() error {
+func (h *enemy) try() error {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: h.local.AsSlice()}, Timeout: time.Second}
 	conn, err := d.Dial("tcp", h.to.String())
 	if err != nil {
@@ -100,7 +96,7 @@ func (h *hostile) try() error {
 
 // answer reads until the NOTIFICATION or the end of the session; nil is a
 // session that stays.
-func (h *hostile) answer(wait time.Duration) (*wire.Notification, bool) {
+func (h *enemy) answer(wait time.Duration) (*wire.Notification, bool) {
 	if h.conn.SetReadDeadline(time.Now().Add(wait)) != nil {
 		return nil, true
 	}
@@ -120,35 +116,6 @@ func (h *hostile) answer(wait time.Duration) (*wire.Notification, bool) {
 	}
 }
 
-// message frames a body.
-func message(t wire.Type, body []byte) []byte {
-	raw := []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
-	raw = binary.BigEndian.AppendUint16(raw, uint16(len(body)+wire.HeaderLen))
-	return append(append(raw, byte(t)), body...)
-}
-
-// update frames attributes and one IPv4 prefix.
-func update(attributes ...byte) []byte {
-	body := binary.BigEndian.AppendUint16([]byte{0, 0}, uint16(len(attributes)))
-	return message(wire.TypeUpdate, append(append(body, attributes...), 24, 203, 0, 113))
-}
-
-func cat(parts ...[]byte) (out []byte) {
-	for _, p := range parts {
-		out = append(out, p...)
-	}
-	return out
-}
-
-var (
-	originIGP = []byte{0x40, 1, 1, 0}
-	asPath    = []byte{0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x9a} // 64666
-	hop       = []byte{0x40, 3, 4, 192, 0, 2, 66}
-	as4Path   = []byte{0xc0, 17, 6, 2, 1, 0, 0, 0xfc, 0x9a}
-	// A prefix SID whose SRv6 service TLV is too short.
-	shortSID = []byte{0xc0, 40, 5, 5, 0, 2, 0, 1}
-)
-
 // The four messages that end GoBGP v3.37.0 outright, and a bad marker: handled
 // as the RFCs say, and the other session does not notice.
 func TestOneMessageCrashes(t *testing.T) {
@@ -163,10 +130,10 @@ func TestOneMessageCrashes(t *testing.T) {
 		raw           []byte
 		code, subcode uint8 // 0: the session stays
 	}{
-		{"AS4_PATH before AS_PATH", update(cat(originIGP, as4Path, asPath, hop)...), 0, 0},
+		{"AS4_PATH before AS_PATH", hostile.Update(hostile.Origin, hostile.AS4Path, hostile.ASPath, hostile.NextHop), 0, 0},
 		{"second OPEN", open, 5, 3},
-		{"message type 6", message(6, nil), 1, 3},
-		{"prefix SID with a short SRv6 TLV", update(cat(originIGP, asPath, hop, shortSID)...), 0, 0},
+		{"message type 6", hostile.Message(6, nil), 1, 3},
+		{"prefix SID with a short SRv6 TLV", hostile.Update(hostile.Origin, hostile.ASPath, hostile.NextHop, hostile.ShortSID), 0, 0},
 		{"marker", marker, 1, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -197,67 +164,12 @@ func TestOneMessageCrashes(t *testing.T) {
 	}
 }
 
-// vectors are messages to mutate: the corpus of real ones, the malformed
-// attributes that OpenBGPD tests with, and the crashes.
+// vectors are messages to send and to mutate.
 func vectors(t testing.TB) [][]byte {
 	t.Helper()
-	out := [][]byte{
-		update(cat(originIGP, as4Path, asPath, hop)...), update(cat(originIGP, asPath, hop, shortSID)...),
-		update(cat(originIGP, asPath, hop)...), message(wire.TypeUpdate, []byte{0, 0, 0, 0}),
-		message(wire.TypeRouteRefresh, []byte{0, 1, 0, 1}), wire.AppendKeepalive(nil), message(6, nil),
-	}
-	f, err := os.Open("../../testdata/vectors/exabgp-qa-messages.jsonl")
+	out, err := hostile.Vectors("../../testdata/vectors")
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := json.NewDecoder(f)
-	for lines.More() {
-		var line struct{ Raw string }
-		if err := lines.Decode(&line); err != nil {
-			t.Fatal(err)
-		}
-		if raw, err := hex.DecodeString(line.Raw); err == nil && len(raw) >= wire.HeaderLen && len(raw) <= wire.MaxMessageLen {
-			out = append(out, raw)
-		}
-	}
-	if len(out) < 200 {
-		t.Fatalf("%d messages in the vectors", len(out))
-	}
-	return append(out, malformed(t)...)
-}
-
-// malformed are UPDATEs with the attributes that OpenBGPD tests with.
-func malformed(t testing.TB) (out [][]byte) {
-	t.Helper()
-	raw, err := os.ReadFile("../../testdata/vectors/openbgpd-malformed-attr.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Cases []struct {
-			Type     uint8
-			Flags    string
-			ValueHex string `json:"value_hex"`
-		}
-	}
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range file.Cases {
-		value, err := hex.DecodeString(c.ValueHex)
-		if err != nil {
-			t.Fatal(err)
-		}
-		flags, err := strconv.ParseUint(c.Flags, 0, 8)
-		if err != nil {
-			t.Fatal(err)
-		}
-		attribute := append([]byte{byte(flags), c.Type, byte(len(value))}, value...)
-		out = append(out, update(cat(originIGP, asPath, hop, attribute)...))
-	}
-	if len(out) == 0 {
-		t.Fatal("no malformed attributes in the vectors")
 	}
 	return out
 }
@@ -331,7 +243,7 @@ func expected(s wire.Session, raw []byte) *wire.Notification {
 }
 
 // drain reads the initial table, so that an UPDATE is the answer to a question.
-func (h *hostile) drain() {
+func (h *enemy) drain() {
 	h.t.Helper()
 	if n, ended := h.answer(30 * time.Millisecond); ended {
 		h.t.Fatalf("the session ended with %v", n)
@@ -339,7 +251,7 @@ func (h *hostile) drain() {
 }
 
 // refreshed waits for an UPDATE: the answer to a ROUTE-REFRESH.
-func (h *hostile) refreshed() error {
+func (h *enemy) refreshed() error {
 	if err := h.conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return err
 	}
@@ -355,38 +267,6 @@ func (h *hostile) refreshed() error {
 			return nil
 		}
 	}
-}
-
-// mutate changes a few octets, and mends the length most of the time so that
-// the message gets past its header.
-func mutate(rng *rand.Rand, raw []byte) []byte {
-	out := append([]byte(nil), raw...)
-	from := wire.HeaderLen
-	if rng.IntN(50) == 0 {
-		from = 0
-	}
-	for range 1 + rng.IntN(4) {
-		if len(out) <= from {
-			break
-		}
-		i := from + rng.IntN(len(out)-from)
-		switch rng.IntN(4) {
-		case 0:
-			out[i] ^= 1 << rng.IntN(8)
-		case 1:
-			out[i] = byte(rng.IntN(256))
-		case 2:
-			out = append(out[:i], append([]byte{byte(rng.IntN(256))}, out[i:]...)...)
-		case 3:
-			if len(out) > wire.HeaderLen {
-				out = append(out[:i], out[i+1:]...)
-			}
-		}
-	}
-	if from > 0 && len(out) >= wire.HeaderLen {
-		binary.BigEndian.PutUint16(out[16:], uint16(len(out)))
-	}
-	return out
 }
 
 // Mutated messages over real sessions: the daemon lives, the other session is
@@ -410,7 +290,7 @@ func TestMutatedMessagesOverSessions(t *testing.T) {
 		var ends *wire.Notification
 		framed := true
 		for n := 0; n < 50 && ends == nil && framed; n++ {
-			raw := mutate(rng, corpus[rng.IntN(len(corpus))])
+			raw := hostile.Mutate(rng, corpus[rng.IntN(len(corpus))])
 			_, err := wire.ParseMessage(raw)
 			var refusal *wire.Notification
 			framed = err == nil || errors.As(err, &refusal)
