@@ -43,12 +43,13 @@ const (
 	DownSent      DownCause = "notification_sent"     // the neighbor broke a rule
 	DownRestarted DownCause = "neighbor_restarted"    // RFC 4724 section 5
 	DownAlarm     DownCause = "alarm"                 // our own side was broken
+	DownChanged   DownCause = "configuration"         // the neighbor was removed or changed
 	DownStopped   DownCause = "stopped"               // we stop
 )
 
 // DownCauses lists them all.
 func DownCauses() []DownCause {
-	return []DownCause{DownClosed, DownHoldTimer, DownReceived, DownSent, DownRestarted, DownAlarm, DownStopped}
+	return []DownCause{DownClosed, DownHoldTimer, DownReceived, DownSent, DownRestarted, DownAlarm, DownChanged, DownStopped}
 }
 
 // OTC results (RFC 9234 section 5).

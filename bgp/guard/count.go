@@ -30,6 +30,7 @@ const (
 	downSent
 	downRestarted
 	downAlarm
+	downChanged
 	downStopped
 )
 
@@ -40,7 +41,7 @@ const (
 	otcLeakOut
 )
 
-var downCauses = [...]bgp.DownCause{bgp.DownClosed, bgp.DownHoldTimer, bgp.DownReceived, bgp.DownSent, bgp.DownRestarted, bgp.DownAlarm, bgp.DownStopped}
+var downCauses = [...]bgp.DownCause{bgp.DownClosed, bgp.DownHoldTimer, bgp.DownReceived, bgp.DownSent, bgp.DownRestarted, bgp.DownAlarm, bgp.DownChanged, bgp.DownStopped}
 
 var otcResults = [...]string{bgp.OTCAddedOut, bgp.OTCAddedIn, bgp.OTCLeakIn, bgp.OTCLeakOut}
 
@@ -74,12 +75,14 @@ func (t *tally) down(err error, c *connection, stopping bool) {
 	var sent *wire.Notification
 	cause := downClosed
 	switch {
+	case c.broken:
+		cause = downAlarm
+	case c.why != "":
+		cause = downChanged
 	case stopping:
 		cause = downStopped
 	case c.lost:
 		cause = downRestarted
-	case c.why != "":
-		cause = downAlarm
 	case errors.As(err, &received):
 		cause = downReceived
 	case errors.As(err, &sent):

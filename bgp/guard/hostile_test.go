@@ -97,7 +97,7 @@ func newInbound(t testing.TB, receive policy.Receive) *inbound {
 	t.Helper()
 	both := addressing.Families()
 	g := &Guard{cfg: Config{ASN: 64500, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Events: func(bgp.Event) {}}, legs: map[netip.Addr]*leg{}}
-	g.log = g.cfg.Logger
+	g.log, g.ctx = g.cfg.Logger, t.Context()
 	n := newNeighbor(g, Neighbor{
 		Neighbor: policy.Neighbor{Name: "hostile", Kind: policy.EBGP, ASN: hostileASN, LocalASN: 64500, Role: policy.RoleProvider, Families: both[:], Receive: receive},
 		Loopback: LegNetwork(policy.RoleProvider).Addr().Next().Next(), HoldTime: time.Minute,

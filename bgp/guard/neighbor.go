@@ -57,6 +57,7 @@ type connection struct {
 	phase   wire.Phase
 	lost    bool   // a collision: somebody else closes it
 	why     string // it was closed on purpose
+	broken  bool   // because our own side is
 }
 
 func newNeighbor(g *Guard, n Neighbor) *neighbor {
@@ -213,7 +214,7 @@ func (n *neighbor) alarm(err error, hangUp bool) {
 	defer n.mu.Unlock()
 	n.status.lastError = err.Error()
 	if n.up != nil && hangUp {
-		n.up.why = err.Error()
+		n.up.why, n.up.broken = err.Error(), true
 		n.up.Close()
 	}
 }
