@@ -59,6 +59,7 @@ type NeighborStatus struct {
 	Advertised map[addressing.Family]int `json:"advertised"` // Adj-RIB-Out of an established session, else 0
 	Target     map[addressing.Family]int `json:"target"`     // what it is to hold
 	Tally      *Tally                    `json:"tally,omitempty"`
+	Survival   Survival                  `json:"survival"` // of the last session; zero before the first
 }
 
 // EventKind is what was seen at a session.

@@ -375,6 +375,8 @@ func neighborOut(n bgp.NeighborStatus) Neighbor {
 	out := Neighbor{Name: n.Name, Kind: NeighborKind(n.Kind), Site: n.Site, Group: textOrNil(n.Group), Address: n.Address.String(),
 		Asn: int64(n.ASN), LocalAsn: int64(n.LocalASN), Role: n.Role.String(), RemoteRole: textOrNil(n.RemoteRole.String()),
 		Families: []string{}, State: NeighborState(n.State), Since: timeOrNil(n.Since), UptimeSeconds: int64(n.Uptime / time.Second),
+		Survival: Survival{Seconds: int64(n.Survival.Total() / time.Second), RestartSeconds: int64(n.Survival.Restart / time.Second),
+			LongLivedSeconds: int64(n.Survival.LongLived / time.Second), AfterNotification: n.Survival.Notification},
 		LastError: textOrNil(n.LastError), Advertised: familyCounts(n.Advertised), Target: familyCounts(n.Target)}
 	if n.Kind == "" {
 		out.Kind = NeighborKindEbgp

@@ -1980,6 +1980,9 @@ type Neighbor struct {
 	Site     string        `json:"site"`
 	State    NeighborState `json:"state"`
 
+	// Survival how long the neighbor keeps our routes without us, as its last session settled it; it may be configured to keep them for less
+	Survival Survival `json:"survival"`
+
 	// Tally counted since the daemon's start
 	Tally *Tally `json:"tally,omitempty"`
 
@@ -2776,6 +2779,21 @@ type StatusEnvelope struct {
 	Messages []Message           `json:"messages"`
 	Result   AdvertisementStatus `json:"result"`
 	Success  bool                `json:"success"`
+}
+
+// Survival how long the neighbor keeps our routes without us, as its last session settled it; it may be configured to keep them for less
+type Survival struct {
+	// AfterNotification after a NOTIFICATION or an expired hold timer too (RFC 8538)
+	AfterNotification bool `json:"after_notification"`
+
+	// LongLivedSeconds long-lived graceful restart after it (RFC 9494), as the last choice
+	LongLivedSeconds int64 `json:"long_lived_seconds"`
+
+	// RestartSeconds graceful restart (RFC 4724)
+	RestartSeconds int64 `json:"restart_seconds"`
+
+	// Seconds both together
+	Seconds int64 `json:"seconds"`
 }
 
 // Tally counted since the daemon's start

@@ -72,6 +72,9 @@ type GracefulRestart struct {
 	// RestartTime is how long the neighbor may wait for us. Default 120 s, at
 	// most 4095 s.
 	RestartTime time.Duration
+	// StaleTime is how long the neighbor may keep the routes after that, of the
+	// session guard alone (RFC 9494). 0 is not at all; at most 2^24-1 seconds.
+	StaleTime time.Duration
 }
 
 const (
@@ -80,8 +83,9 @@ const (
 	defaultConnectRetry = 2 * time.Second
 	defaultRestartTime  = 120 * time.Second
 	defaultDeferral     = 10 * time.Second
-	maxRestartTime      = 4095 * time.Second // RFC 4724 section 3: 12 bits
-	maxMD5              = 80                 // TCP_MD5SIG_MAXKEYLEN
+	maxRestartTime      = 4095 * time.Second        // RFC 4724 section 3: 12 bits
+	maxStaleTime        = (1<<24 - 1) * time.Second // RFC 9494 section 3: 24 bits
+	maxMD5              = 80                        // TCP_MD5SIG_MAXKEYLEN
 )
 
 // withDefaults returns a validated copy.
@@ -167,6 +171,8 @@ func (n *Neighbor) check() error {
 		return fmt.Errorf("hold time %s: want 3s or more", n.HoldTime)
 	case n.GracefulRestart.RestartTime > maxRestartTime:
 		return fmt.Errorf("restart time %s: more than %s", n.GracefulRestart.RestartTime, maxRestartTime)
+	case n.GracefulRestart.StaleTime < 0 || n.GracefulRestart.StaleTime > maxStaleTime:
+		return fmt.Errorf("stale time %s: more than %s", n.GracefulRestart.StaleTime, maxStaleTime)
 	case n.TTLSecurity && n.Multihop != 0:
 		return errors.New("ttl security and multihop exclude one another")
 	case n.LocalPref != nil && *n.LocalPref == 0:

@@ -77,7 +77,7 @@ func guardNeighbor(index int, n Neighbor) guard.Neighbor {
 		ConnectRetry: n.ConnectRetry, StrictRole: n.StrictRole, MaxPrefixes: n.MaxPrefixes, LinkLocal: n.LinkLocal, Accept: n.Accept,
 	}
 	if n.GracefulRestart.Enabled {
-		out.RestartTime = n.GracefulRestart.RestartTime
+		out.RestartTime, out.StaleTime = n.GracefulRestart.RestartTime, n.GracefulRestart.StaleTime
 	}
 	if n.Kind == "" {
 		out.Kind = policy.EBGP

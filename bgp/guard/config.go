@@ -66,6 +66,7 @@ type Neighbor struct {
 	Keepalive    time.Duration // default a third of the negotiated hold time
 	ConnectRetry time.Duration
 	RestartTime  time.Duration // RFC 4724; 0 is no graceful restart
+	StaleTime    time.Duration // RFC 9494; 0 is no long-lived graceful restart
 	StrictRole   bool          // refuse a neighbor that sends no role (RFC 9234 section 4.2)
 	LinkLocal    netip.Addr    // second IPv6 next hop (RFC 2545 section 3)
 	// MaxPrefixes ends the session when the neighbor sends more; 0 is no limit.

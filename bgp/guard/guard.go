@@ -348,7 +348,7 @@ func (n *neighbor) report(now time.Time, d bgp.Drift) bgp.NeighborStatus {
 	st := bgp.NeighborStatus{
 		Neighbor: *n.shown.Load(), State: s.state, Since: s.since, LastError: s.lastError,
 		RemoteRole: s.role, RouterID: s.routerID,
-		Advertised: map[addressing.Family]int{}, Target: map[addressing.Family]int{}, Tally: n.count.report(d),
+		Advertised: map[addressing.Family]int{}, Target: map[addressing.Family]int{}, Tally: n.count.report(d), Survival: s.survival,
 	}
 	if s.state == bgp.Established {
 		st.Uptime = now.Sub(s.since)

@@ -48,6 +48,7 @@ type status struct {
 	lastError string
 	role      policy.Role
 	routerID  netip.Addr
+	survival  bgp.Survival // of the last session
 }
 
 // connection is one TCP connection with the neighbor.
@@ -288,7 +289,7 @@ func (n *neighbor) establish(c *connection, t terms) bool {
 		return false
 	}
 	c.phase, n.up, n.wasUp, n.failures = wire.PhaseEstablished, c, true, 0
-	n.status.role, n.status.routerID = t.role, t.remote.id
+	n.status.role, n.status.routerID, n.status.survival = t.role, t.remote.id, t.survival
 	n.show()
 	for other := range n.connections {
 		if other != c {

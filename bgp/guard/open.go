@@ -3,6 +3,7 @@ package guard
 import (
 	"time"
 
+	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/bgp/wire"
 	"github.com/holdfast-bgp/holdfast/policy"
 )
@@ -16,6 +17,7 @@ type terms struct {
 	encoding  wire.Encoding
 	restarted bool // the neighbor's Restart State bit (RFC 4724 section 3)
 	endOfRIB  bool // the neighbor reads End-of-RIB: it sent the capability
+	survival  bgp.Survival
 	session   wire.Session
 }
 
@@ -44,6 +46,9 @@ func ourOpen(n *Neighbor, routerID end, r restart) wire.Open {
 			g.Families = append(g.Families, wire.RestartFamily{Family: wire.FamilyOf(f), Forwarding: r.forwarding})
 		}
 		cs = append(cs, g.Capability())
+	}
+	if c, ok := longLived(n, r); ok {
+		cs = append(cs, c)
 	}
 	return wire.NewOpen(n.LocalASN, uint16(n.HoldTime/time.Second), routerID.id, cs)
 }
@@ -85,6 +90,7 @@ func agree(n *Neighbor, local end, o wire.Open) (terms, *wire.Notification) {
 	t.encoding = wire.Encoding{TwoOctetAS: !four}
 	g, graceful := o.Capabilities.GracefulRestart()
 	t.restarted, t.endOfRIB = g.Restarting, graceful
+	t.survival = survival(n, o)
 	t.session = wire.Session{Internal: n.internal(), TwoOctetAS: !four, Families: t.families}
 	if !n.internal() && n.role() != policy.RoleRSClient {
 		t.session.FirstAS = n.ASN // a route server may leave its own AS out (RFC 7947 section 2.2.2.1)

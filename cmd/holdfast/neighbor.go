@@ -60,6 +60,7 @@ func drawNeighbor(w *tabwriter.Writer, n client.Neighbor) {
 	row(w, "state", n.State)
 	row(w, "up", time.Duration(n.UptimeSeconds)*time.Second)
 	row(w, "last error", optional(n.LastError))
+	row(w, "keeps our routes", survival(n.Survival))
 	row(w, "advertised", families(n.Advertised))
 	row(w, "target", families(n.Target))
 	if n.Tally == nil {
@@ -76,6 +77,21 @@ func drawNeighbor(w *tabwriter.Writer, n client.Neighbor) {
 		c := t.Families[f]
 		row(w, f, c.Advertised, c.Withdrawn, c.HeldBack, c.LeakBlocked, c.Dropped, c.Revoked, c.Missing, c.Foreign)
 	}
+}
+
+// survival says how long a neighbor keeps our routes without us.
+func survival(s client.Survival) string {
+	if s.Seconds == 0 {
+		return "not without a session"
+	}
+	text := fmt.Sprintf("%s without us", time.Duration(s.Seconds)*time.Second)
+	if s.LongLivedSeconds > 0 {
+		text += fmt.Sprintf(" (%s, then %s as the last choice)", time.Duration(s.RestartSeconds)*time.Second, time.Duration(s.LongLivedSeconds)*time.Second)
+	}
+	if !s.AfterNotification {
+		text += ", but not after a NOTIFICATION or an expired hold timer"
+	}
+	return text
 }
 
 func orNone(s string) string {

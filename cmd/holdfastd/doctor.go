@@ -47,6 +47,7 @@ func (d *daemon) checkups() []checkup {
 			return checkCertificate(d.cfg.API.CertFile, d.cfg.API.KeyFile, at)
 		}},
 		{"neighbors", d.checkNeighbors},
+		{"survival", d.checkSurvival},
 		{"sources", d.checkSources},
 	}
 }

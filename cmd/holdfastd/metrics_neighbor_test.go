@@ -37,8 +37,8 @@ func TestNeighborMetrics(t *testing.T) {
 		}
 		return families
 	}
-	if got := gather(); len(got) != 5 {
-		t.Errorf("%v without a tally, want its routes, its state and its roles", got)
+	if got := gather(); len(got) != 6 {
+		t.Errorf("%v without a tally, want its routes, its state, its roles and its survival", got)
 	}
 	n.Tally = &bgp.Tally{
 		Families: map[addressing.Family]bgp.FamilyTally{addressing.IPv6: {

@@ -122,7 +122,7 @@ func (r *reporter) report(ctx context.Context) feed.Report {
 	neighbors, err := r.l.speaker.Neighbors(ctx)
 	if err == nil {
 		for _, n := range neighbors[:min(len(neighbors), feed.MaxNeighbors)] {
-			one := feed.Neighbor{Name: n.Name, State: string(n.State)}
+			one := feed.Neighbor{Name: n.Name, State: string(n.State), SurvivalSeconds: int64(n.Survival.Total() / time.Second)}
 			for _, f := range n.Families {
 				one.Advertised += n.Advertised[f]
 				one.Target += n.Target[f]

@@ -517,7 +517,7 @@ func newSpeaker(c *config.Config, dir dataDir, restarting bool, log *slog.Logger
 			TTLSecurity:     n.TTLSecurity,
 			Multihop:        uint8(n.Multihop),
 			HoldTime:        n.HoldTime,
-			GracefulRestart: gobgp.GracefulRestart{Enabled: n.GracefulRestart, RestartTime: n.RestartTime},
+			GracefulRestart: gobgp.GracefulRestart{Enabled: n.GracefulRestart, RestartTime: n.RestartTime, StaleTime: n.StaleTime},
 			StrictRole:      n.StrictRole,
 		})
 	}

@@ -86,6 +86,7 @@ type Neighbor struct {
 	HoldTime        time.Duration
 	GracefulRestart bool
 	RestartTime     time.Duration
+	StaleTime       time.Duration // long-lived graceful restart; 0: not offered
 }
 
 // Network is the part of the configuration that every snapshot carries.

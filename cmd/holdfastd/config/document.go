@@ -103,6 +103,7 @@ type shared struct {
 type gracefulPart struct {
 	Enabled     *bool  `yaml:"enabled"`
 	RestartTime string `yaml:"restart_time"`
+	StaleTime   string `yaml:"stale_time"`
 }
 
 type groupEntry struct {

@@ -20,6 +20,7 @@ const (
 	defaultPort        = 179
 	defaultHoldTime    = 90 * time.Second
 	defaultRestartTime = 120 * time.Second
+	defaultStaleTime   = 24 * time.Hour
 	defaultPerSecond   = 200
 	defaultBurst       = 400
 	defaultSite        = "default"
@@ -328,11 +329,13 @@ func (j *judge) transport(field string, s shared, out *Neighbor) {
 		}
 	}
 	out.HoldTime = j.duration(field+".hold_time", s.HoldTime, defaultHoldTime, 3*time.Second, 65535*time.Second)
-	out.GracefulRestart, out.RestartTime = true, defaultRestartTime
+	out.GracefulRestart, out.RestartTime, out.StaleTime = true, defaultRestartTime, defaultStaleTime
 	if g := s.GracefulRestart; g != nil {
 		out.GracefulRestart = g.Enabled == nil || *g.Enabled
 		// RFC 4724 section 3: the restart time has 12 bits.
 		out.RestartTime = j.duration(field+".graceful_restart.restart_time", g.RestartTime, defaultRestartTime, time.Second, 4095*time.Second)
+		// RFC 9494 section 3: the stale time has 24 bits; 0 offers none.
+		out.StaleTime = j.duration(field+".graceful_restart.stale_time", g.StaleTime, defaultStaleTime, 0, (1<<24-1)*time.Second)
 	}
 }
 
