@@ -235,7 +235,32 @@ func (j *judge) diffTrees(w io.Writer, base string, paths []string) error {
 		}
 	}
 	after.compared = true
-	return j.finish(w, j.declared.Compare(before.configs, after.configs), after)
+	was, now, same := changed(before, after)
+	if n := len(same); n > 0 {
+		after.notes = append(after.notes, fmt.Sprintf("%d files are as they were and were not judged again", n))
+	}
+	return j.finish(w, j.declared.CompareAmong(was, now, same), after)
+}
+
+// changed parts the configurations a change touches from those it does not, by
+// what the files and all they include say.
+func changed(before, after *loaded) (was, now, same []*device.Config) {
+	touched := map[string]bool{}
+	for _, cfg := range after.configs {
+		name := cfg.Files[0].Path
+		if d, ok := before.digests[name]; ok && d == after.digests[name] {
+			same = append(same, cfg)
+			continue
+		}
+		touched[name] = true
+		now = append(now, cfg)
+	}
+	for _, cfg := range before.configs {
+		if touched[cfg.Files[0].Path] {
+			was = append(was, cfg)
+		}
+	}
+	return was, now, same
 }
 
 // diffFile compares one file with another under its own name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -73,6 +74,7 @@ type loaded struct {
 	notes   []string
 	broken  bool // something that was asked for could not be judged
 	sources map[string][]byte
+	digests map[string][sha256.Size]byte // of a file and all it includes
 
 	compared bool // with another state
 }
@@ -141,8 +143,13 @@ func (l *loader) one(out *loaded, name string, data []byte, named bool) {
 		}
 		return
 	}
+	digest := sha256.New()
+	digest.Write(data)
 	cfg, _ := frontend.Parse(dialect, device.Input{Path: name, Data: data, Version: version, Open: func(inc string) ([]byte, error) {
-		return l.include(name, inc)
+		text, err := l.include(name, inc)
+		fmt.Fprintf(digest, "\x00%s\x00%v\x00", inc, err)
+		digest.Write(text)
+		return text, err
 	}})
 	f.Dialect = cfg.Dialect
 	f.Understood, f.Relevant = cfg.Understood()
@@ -153,6 +160,10 @@ func (l *loader) one(out *loaded, name string, data []byte, named bool) {
 	out.files = append(out.files, f)
 	out.configs = append(out.configs, cfg)
 	out.sources[name] = data
+	if out.digests == nil {
+		out.digests = map[string][sha256.Size]byte{}
+	}
+	out.digests[name] = [sha256.Size]byte(digest.Sum(nil))
 }
 
 func (l *loader) dialectOf(name string, data []byte) (d device.Dialect, version, problem string) {

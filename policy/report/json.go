@@ -18,6 +18,7 @@ type document struct {
 	Files    []fileJSON    `json:"files"`
 	Langs    []Language    `json:"languages"`
 	Sessions []sessionJSON `json:"sessions"`
+	Tags     *tagsJSON     `json:"tags,omitempty"` // when tags are declared
 	Findings []findingJSON `json:"findings"`
 	Notes    []string      `json:"notes"`
 }
@@ -39,6 +40,15 @@ type fileJSON struct {
 	Understood int            `json:"understood_lines"`
 	Relevant   int            `json:"policy_lines"`
 	Problem    string         `json:"problem,omitempty"`
+}
+
+type tagsJSON struct {
+	Holds    bool `json:"holds"`
+	Routers  int  `json:"routers"`
+	Ingress  int  `json:"ingress"`
+	Internal int  `json:"internal"`
+	Egress   int  `json:"egress"`
+	Broken   int  `json:"broken"`
 }
 
 type sessionJSON struct {
@@ -114,6 +124,9 @@ func (r *Report) json(w io.Writer) error {
 	d.Langs, d.Sessions = r.Languages(), []sessionJSON{}
 	for _, j := range r.Result.Judgements {
 		d.Sessions = append(d.Sessions, sessionJSON{j.Pos, j.Session, j.Group, j.Role.String(), j.PeerAS, j.Verdict.String()})
+	}
+	if t := r.Result.Tags; t != nil {
+		d.Tags = &tagsJSON{t.Holds(), t.Routers, t.Ingress, t.Internal, t.Egress, t.Broken}
 	}
 	d.Summary = counts{Sessions: r.Result.Sessions, Judged: r.Result.Judged, Clean: r.Result.Clean}
 	for i := range r.Result.Findings {

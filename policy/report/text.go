@@ -103,6 +103,13 @@ func (r *Report) summary(b *strings.Builder) {
 	for _, l := range r.Languages() {
 		fmt.Fprintf(b, "%s: %d of %d lines that bear on policy understood (%.1f %%), %d files\n", l.Dialect, l.Understood, l.Relevant, l.Percent(), l.Files)
 	}
+	if t := r.Result.Tags; t != nil {
+		state := "hold"
+		if !t.Holds() {
+			state = fmt.Sprintf("are broken at %d places", t.Broken)
+		}
+		fmt.Fprintf(b, "tags %s: %d ingress, %d internal and %d egress sessions of %d routers\n", state, t.Ingress, t.Internal, t.Egress, t.Routers)
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(b, "note: %s\n", n)
 	}

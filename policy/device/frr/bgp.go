@@ -21,10 +21,18 @@ type router struct {
 	policy           device.Truth   // RFC 8212, when a line says
 	suppress         []*device.Term // summary-only aggregates
 	narrow           []*line        // lines that hold routes back and are not modelled
+	origins          []origin       // route maps of network and redistribute lines
 
 	peers  []*peer // neighbors, peer groups and templates, in order
 	byName map[string]*peer
 	ranges []*peer // dynamic neighbors
+}
+
+// origin is a route map that routes of our own pass when they come into BGP.
+type origin struct {
+	device.At
+	match device.Expr
+	name  string
 }
 
 // setting is one line at a neighbor.
@@ -129,11 +137,11 @@ func (r *reader) routerLine(ro *router, l *line, f device.Family) {
 	case "confederation":
 		r.confederation(ro, l, 1)
 	case "network":
-		r.network(l)
+		r.network(ro, l)
 	case "aggregate-address":
 		r.aggregate(ro, l)
 	case "redistribute":
-		r.redistribute(l)
+		r.redistribute(ro, l, f)
 	case "distribute-list", "default-information", "default-metric", "advertise-map", "dynamic", "default":
 		l.file(device.Partly, true, "")
 		if word == "distribute-list" && !l.no {
@@ -262,7 +270,7 @@ func (r *reader) addressFamily(ro *router, l *line) {
 	}
 }
 
-func (r *reader) network(l *line) {
+func (r *reader) network(ro *router, l *line) {
 	l.file(device.Modelled, true, "")
 	p, err := netip.ParsePrefix(l.at(1))
 	if err != nil {
@@ -275,8 +283,24 @@ func (r *reader) network(l *line) {
 		return
 	}
 	if !l.no {
-		r.cfg.Originated = append(r.cfg.Originated, device.OriginatedPrefix{At: device.At{Pos: l.pos}, Prefix: p.Masked(), Source: device.Local})
+		at := device.At{Pos: l.pos}
+		r.cfg.Originated = append(r.cfg.Originated, device.OriginatedPrefix{At: at, Prefix: p.Masked(), Source: device.Local})
+		exact := &device.PrefixSet{At: at, Entries: []device.PrefixEntry{{At: at, Range: device.Exact(p)}}}
+		ro.originates(l, &device.And{At: at, Xs: []device.Expr{&device.ProtocolMatch{At: at, Protocols: []device.Protocol{device.Local}}, &device.PrefixMatch{At: at, Set: exact}}})
 	}
+}
+
+// originates notes the route map of a network or redistribute line; it is there
+// whether the line names one or not.
+func (ro *router) originates(l *line, match device.Expr) (mapped bool) {
+	words := l.rest(1)
+	for i, w := range words[:max(len(words)-1, 0)] {
+		if w == "route-map" {
+			ro.origins = append(ro.origins, origin{device.At{Pos: l.pos}, match, words[i+1]})
+			return true
+		}
+	}
+	return false
 }
 
 // classful is an address with "mask M", or with the mask of its class.
@@ -335,15 +359,28 @@ func (r *reader) aggregate(ro *router, l *line) {
 	}
 }
 
-func (r *reader) redistribute(l *line) {
-	l.file(device.Partly, true, "what it brings in is a candidate of every export policy; its own route map is not asked")
+// redistributed are the protocols as redistribute names them.
+var redistributed = map[string]device.Protocol{
+	"connected": device.Direct, "direct": device.Direct, "static": device.Static, "kernel": device.Kernel, "ospf": device.OSPF, "ospf6": device.OSPF,
+	"ospfv3": device.OSPF, "isis": device.ISIS, "rip": device.RIP, "ripng": device.RIP,
+}
+
+func (r *reader) redistribute(ro *router, l *line, f device.Family) {
+	l.file(device.Partly, true, "what it brings in is a candidate of every export policy")
 	if l.no {
 		return
 	}
-	for _, w := range l.rest(1) {
-		if w == "route-map" {
-			return
-		}
+	at := device.At{Pos: l.pos}
+	p, known := redistributed[l.at(1)]
+	match := device.Expr(&device.ProtocolMatch{At: at, Protocols: []device.Protocol{p}})
+	if f != device.AnyFamily {
+		match = &device.And{At: at, Xs: []device.Expr{match, &device.FamilyMatch{At: at, Family: f}}}
+	}
+	if !known {
+		match = &device.Const{At: at, Why: "no route of this protocol is judged"}
+	}
+	if ro.originates(l, match) {
+		return
 	}
 	r.report(device.Diagnostic{
 		At: device.At{Pos: l.pos}, Rule: "RL107", Severity: device.Warning,

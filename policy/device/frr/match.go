@@ -248,10 +248,47 @@ func (w *mapReader) matchIP(l *line, word string, args []string) (string, device
 			return w.kindOf(kind, "address"), &device.NextHopMatch{At: device.At{Pos: l.pos}, In: []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}}
 		}
 		return kind, w.nextHop(l, args[1:], listName{kind: device.AccessListKind, family: family})
-	case "route-source", "multicast", "flowspec", "resolved-next-hop":
+	case "route-source":
+		n := listName{kind: device.AccessListKind, family: family}
+		names := args[1:]
+		if form == "prefix-list" {
+			n.kind, names = device.PrefixSetKind, args[2:]
+		}
+		if w.t.dialect != device.FRR || len(names) != 1 {
+			return w.kindOf(kind, form), w.unmodelled(l, "not modelled")
+		}
+		n.name = names[0]
+		return w.kindOf(kind, form), w.routeSource(l, n)
+	case "multicast", "flowspec", "resolved-next-hop":
 		return w.kindOf(kind, form), w.unmodelled(l, "not modelled")
 	}
 	return kind, w.notRead(l)
+}
+
+// routeSource asks a list about the address of the neighbor that sent the route;
+// routes of our own have none.
+func (w *mapReader) routeSource(l *line, n listName) device.Expr {
+	at := device.At{Pos: l.pos}
+	ref := w.list(l, n, false).(*device.Ref)
+	if ref.Set == nil {
+		return ref
+	}
+	if ref.Set.Prefixes == nil {
+		return w.unmodelled(l, "not modelled")
+	}
+	x := &device.Cases{At: at}
+	for i := range ref.Set.Prefixes.Entries {
+		e := &ref.Set.Prefixes.Entries[i]
+		width := e.Range.Net.Addr().BitLen()
+		if e.Range.Mask.IsValid() {
+			return w.unmodelled(l, "a wildcard mask is not modelled here")
+		}
+		if e.Range.Min <= width && e.Range.Max >= width {
+			x.Arms = append(x.Arms, device.Arm{At: e.At, X: &device.NeighborMatch{At: e.At, Side: device.Sender, Addrs: []netip.Prefix{e.Range.Net}}, Value: !e.Deny})
+		}
+	}
+	ref.X = x
+	return ref
 }
 
 // kindOf: in FRR the forms of a condition are kinds of their own.

@@ -140,6 +140,7 @@ func (v *neighborView) before(s *device.Session) device.Step {
 	has := func(c device.Community) device.Expr {
 		return &device.CommunityMatch{Patterns: []device.CommunityPattern{device.LiteralPattern(c, c.Text, device.Pos{})}}
 	}
+	terms = v.origins()
 	reject("back to the sender", &device.SameNeighbor{})
 	v.suppressed(reject, &terms)
 	if v.t.dialect == device.FRR {
@@ -177,6 +178,22 @@ func (v *neighborView) before(s *device.Session) device.Step {
 		v.pathEdits(&terms)
 	}
 	return device.ProtocolBehaviour(string(v.t.dialect)+" before export", terms...)
+}
+
+// origins are the route maps that our own routes pass when they come into BGP:
+// what they deny is not there.
+func (v *neighborView) origins() []*device.Term {
+	var terms []*device.Term
+	for _, o := range v.ro.origins {
+		chain := device.Chain{At: o.At, Default: device.Reject, Why: "no entry of the route map permits it"}
+		if m := v.maps[o.name]; m != nil {
+			chain.Policies = []*device.Policy{m.policy}
+		} else if v.t.dialect != device.FRR {
+			chain.Default, chain.Why = device.Undecided, fmt.Sprintf("route map %q is not defined", o.name)
+		}
+		terms = append(terms, change("route map of our own routes", o.match, &device.Call{At: o.At, Chain: chain, OnReject: device.Disposition{At: o.At, Flow: device.RejectRoute}}))
+	}
+	return terms
 }
 
 // suppressed holds back what summary-only aggregates cover, and what lines

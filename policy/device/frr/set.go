@@ -164,6 +164,9 @@ func (w *mapReader) scalar(l *line, f device.Field, args []string) device.Action
 
 func (w *mapReader) setPath(l *line, args []string) device.Action {
 	unknown := func() device.Action { return w.unknownSet(l, device.FieldSet(device.ASPathField)) }
+	if len(args) > 1 && args[0] == "exclude" {
+		return w.exclude(l, args[1:])
+	}
 	if len(args) < 2 || args[0] != "prepend" {
 		return unknown()
 	}
@@ -192,6 +195,23 @@ func (w *mapReader) setPath(l *line, args []string) device.Action {
 		v, ok := asn(t)
 		if !ok {
 			return unknown()
+		}
+		a.ASNs = append(a.ASNs, v)
+	}
+	return a
+}
+
+// exclude takes ASNs out of the path wherever they stand.
+func (w *mapReader) exclude(l *line, args []string) device.Action {
+	a := &device.EditASPath{At: device.At{Pos: l.pos}}
+	if len(args) == 1 && args[0] == "all" {
+		a.Clear = true
+		return a
+	}
+	for _, t := range args {
+		v, ok := asn(t)
+		if !ok {
+			return w.unknownSet(l, device.FieldSet(device.ASPathField))
 		}
 		a.ASNs = append(a.ASNs, v)
 	}

@@ -17,7 +17,8 @@ type Result struct {
 	Clean    int // of those, without a proved leak or a doubt
 	Sessions int
 
-	Judgements []Judgement // of the external sessions, in the order of the files
+	Judgements []Judgement   // of the external sessions, in the order of the files
+	Tags       *TagInvariant // nil when no tags are declared
 }
 
 // Outcome is what was proved about a session. The zero value is Unproved.
@@ -52,6 +53,7 @@ type analysis struct {
 	asksSender     bool
 	findings       []Finding
 	judgedSessions []*device.Session
+	tagged         *TagInvariant // nil when no tags are declared
 }
 
 // None declares nothing.
@@ -69,7 +71,8 @@ func (d *Declaration) Check(cfgs ...*device.Config) *Result {
 	for _, cfg := range cfgs {
 		d.assignRoles(cfg)
 	}
-	for i, a := range d.analyse(cfgs) {
+	parts := d.analyse(cfgs)
+	for i, a := range parts {
 		res.Findings = append(res.Findings, a.finish()...)
 		for _, j := range a.judgements() {
 			res.Judged++
@@ -81,6 +84,7 @@ func (d *Declaration) Check(cfgs ...*device.Config) *Result {
 		res.Sessions += len(cfgs[i].Sessions)
 	}
 	res.Findings = append(res.Findings, d.acrossFiles(cfgs)...)
+	d.network(res, parts)
 	res.Findings = append(res.Findings, d.againstASPA(cfgs)...)
 	sortFindings(res.Findings)
 	return res

@@ -69,6 +69,9 @@ func judgeExample(t *testing.T, rule string, e Example) *Result {
 	if strings.HasPrefix(rule, "RL50") && rule != "RL506" {
 		declaration += exampleTags
 	}
+	if rule == "RL508" {
+		declaration += "ibgp: tagged\n"
+	}
 	d, err := Declare([]byte(declaration))
 	if err != nil {
 		t.Fatal(err)

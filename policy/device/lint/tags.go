@@ -28,6 +28,8 @@ func (a *analysis) tags() {
 	a.asked(outside, a.ingressUniverse, a.ingress)
 	a.asked(outside, a.egressUniverse, a.egress)
 	a.asked(inside, a.insideUniverse, a.inside)
+	a.asked(inside, a.ingressUniverse, a.keeps)
+	a.tagged = &TagInvariant{Routers: 1, Ingress: len(outside), Internal: len(inside), Egress: len(outside)}
 }
 
 // asked puts a question about tags to sessions: to many in one universe, and to
@@ -154,6 +156,22 @@ func rejectsTag(s *device.Session, tag device.Community) *device.Term {
 		})
 	})
 	return found
+}
+
+// keeps: RL503 the other way round, what comes in over iBGP keeps its tags.
+func (a *analysis) keeps(u *symbolic.Universe, i int, s *device.Session) error {
+	in := u.Imported(i)
+	for _, tag := range a.d.tags.upstream() {
+		without, _ := u.CarriedAfter(in, tag)
+		lost := u.And(without, u.Received(func(c device.Community) bool { return c == tag }))
+		if w, ok := u.Witness(lost); ok {
+			a.add(a.onSession(s, Finding{
+				Rule: "RL503", Pos: s.Pos, Set: tag.Text,
+				Message: fmt.Sprintf("the tag %s can be lost on what comes from %s, e.g. of %s", tag, s.Name, w.Route.Prefix), Fix: "keep the tags on internal sessions",
+			}))
+		}
+	}
+	return nil
 }
 
 // inside: RL503 and RL507.

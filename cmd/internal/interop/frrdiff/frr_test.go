@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/cmd/internal/lab"
+	"github.com/holdfast-bgp/holdfast/policy/device"
 	"github.com/holdfast-bgp/holdfast/policy/device/cases"
 )
 
 // frrPolicies writes random FRR configurations with one policy per neighbor.
 type frrPolicies struct {
 	*rand.Rand
-	b strings.Builder
+	b  strings.Builder
+	v6 bool // policies ask for IPv6 too, and neighbors carry it
 }
 
 func (g *frrPolicies) pick(words ...string) string { return words[g.IntN(len(words))] }
@@ -37,7 +39,15 @@ ip prefix-list EXCEPT seq 10 permit 0.0.0.0/0 le 32
 ip prefix-list MIXED seq 20 permit 198.18.0.0/16 ge 24 le 25
 ip prefix-list MIXED seq 10 deny 198.18.5.0/24
 ip prefix-list ZERO seq 5 permit 0.0.0.0/0
+ip prefix-list EMPTY description nothing yet
 ipv6 prefix-list OWN6 seq 5 permit 2001:db8::/32
+ipv6 prefix-list OWN6 seq 10 permit 2001:db8:113::/48 le 64
+ipv6 prefix-list ALL6 seq 5 permit any
+ipv6 prefix-list GE49 seq 5 permit 2001:db8:8000::/33 ge 49
+ipv6 prefix-list EXCEPT6 seq 5 deny 2001:db8:8002::/48 le 128
+ipv6 prefix-list EXCEPT6 seq 10 permit ::/0 le 128
+ipv6 access-list ACL6 seq 5 permit 2001:db8:8000::/34
+ipv6 access-list ACL6 seq 10 deny any
 access-list 10 permit 198.18.0.0 0.0.3.255
 access-list 11 deny 198.18.2.0 0.0.0.255
 access-list 11 permit any
@@ -65,11 +75,13 @@ bgp as-path access-list SUBSTR seq 5 permit 6501
 bgp as-path access-list TRANSIT seq 5 deny _65020_
 bgp as-path access-list TRANSIT seq 10 permit .*
 bgp as-path access-list ORIGIN seq 5 permit _65010$
+bgp as-path access-list PRIVATE seq 5 permit _(6451[2-9]|645[2-9][0-9]|64[6-9][0-9][0-9]|65[0-4][0-9][0-9])_
+bgp as-path access-list PREPENDED seq 5 permit _([0-9]+)_65000_
 bgp as-path access-list LONG seq 5 permit ^[0-9]+ [0-9]+ [0-9]+
 `
 
 func (g *frrPolicies) prefixList() string {
-	return g.pick("OWN", "ALL", "DENYALL", "GE25", "LE24", "EXCEPT", "MIXED", "ZERO", "NONE")
+	return g.pick("OWN", "ALL", "DENYALL", "GE25", "LE24", "EXCEPT", "MIXED", "ZERO", "EMPTY", "NONE")
 }
 
 func (g *frrPolicies) communityList() string {
@@ -77,11 +89,15 @@ func (g *frrPolicies) communityList() string {
 }
 
 func (g *frrPolicies) pathList() string {
-	return g.pick("LOCAL", "CUSTAS", "SUBSTR", "TRANSIT", "ORIGIN", "LONG", "NONE")
+	return g.pick("LOCAL", "CUSTAS", "SUBSTR", "TRANSIT", "ORIGIN", "LONG", "PRIVATE", "PREPENDED", "NONE")
 }
 
 func (g *frrPolicies) match(collector netip.Addr) {
-	switch g.IntN(16) {
+	if g.v6 && g.IntN(3) == 0 {
+		g.linef(" match ipv6 address %s", g.pick("prefix-list OWN6", "prefix-list ALL6", "prefix-list GE49", "prefix-list EXCEPT6", "prefix-list NONE", "prefix-len 48", "ACL6", "NONE"))
+		return
+	}
+	switch g.IntN(20) {
 	case 0, 1, 2:
 		g.linef(" match ip address prefix-list %s", g.prefixList())
 	case 3:
@@ -108,11 +124,25 @@ func (g *frrPolicies) match(collector netip.Addr) {
 		g.linef(" match %s", g.pick("route-type local", "ipv6 address prefix-list OWN6", "origin igp", "no-such-thing 5"))
 	case 15:
 		g.linef(" match ip next-hop prefix-list %s", g.pick("ALL", "LE24", "DENYALL"))
+	case 16:
+		g.linef(" match origin %s", g.pick("igp", "egp", "incomplete"))
+	case 17:
+		g.linef(" match tag %s", g.pick("7", "9"))
+	case 18:
+		g.linef(" match ip route-source prefix-list %s", g.pick("ALL", "LE24", "DENYALL"))
+	case 19:
+		g.linef(" match ip next-hop address %s", g.pick(feeders[0].addr.String(), "192.0.2.1"))
 	}
 }
 
 func (g *frrPolicies) set() {
-	switch g.IntN(9) {
+	switch g.IntN(12) {
+	case 9:
+		g.linef(" set as-path exclude %s", g.pick("65010", "65020 65050", "65100", "64999"))
+	case 10:
+		g.linef(" set community %s", g.pick("internet", "local-AS", "graceful-shutdown", "65000:200 no-advertise", "blackhole additive"))
+	case 11:
+		g.linef(" set %s", g.pick("origin incomplete", "origin igp", "local-preference 100", "metric 7", "metric -20", "ip next-hop 192.0.2.1", "atomic-aggregate", "tag 9"))
 	case 0:
 		g.linef(" set community %s", g.pick("65000:13 65000:14", "65000:777", "no-export", "none", "65000:200"))
 	case 1, 2:
@@ -183,14 +213,28 @@ func (g *frrPolicies) config(cs []collector) string {
 	for i, c := range cs {
 		g.routeMap(fmt.Sprintf("X%d", i), c.addr, true)
 	}
-	g.linef("route-map IMPALL permit 10\n!\nrouter bgp %d\n bgp router-id 10.99.0.2\n no bgp network import-check\n coalesce-time 100", ourAS)
+	imports := g.IntN(2) == 0
+	for _, f := range feeders {
+		if imports {
+			g.routeMap("IN-"+f.name, f.addr, true)
+			continue
+		}
+		g.linef("route-map IN-%s permit 10", f.name)
+	}
+	if g.IntN(2) == 0 {
+		g.linef("route-map NETMAP permit 10\n set community 65000:100 65000:777\n set metric 7")
+	}
+	g.linef("!\nrouter bgp %d\n bgp router-id 10.99.0.2\n no bgp network import-check\n coalesce-time 100", ourAS)
 	if g.IntN(2) == 0 {
 		g.linef(" no bgp ebgp-requires-policy")
 	}
 	var af strings.Builder
 	for _, f := range feeders {
 		g.linef(" neighbor %s remote-as %d\n neighbor %s passive", f.addr, f.asn, f.addr)
-		fmt.Fprintf(&af, "  neighbor %s route-map IMPALL in\n", f.addr)
+		fmt.Fprintf(&af, "  neighbor %s route-map IN-%s in\n", f.addr, f.name)
+		if imports && g.IntN(3) == 0 {
+			fmt.Fprintf(&af, "  neighbor %s %s in\n", f.addr, g.pick("prefix-list LE24", "prefix-list MIXED", "filter-list TRANSIT", "distribute-list 11"))
+		}
 	}
 	for i, c := range cs {
 		g.linef(" neighbor %s remote-as %d\n neighbor %s passive", c.addr, c.asn, c.addr)
@@ -199,7 +243,7 @@ func (g *frrPolicies) config(cs []collector) string {
 		}
 		g.filters(&af, i, c)
 	}
-	g.linef(" address-family ipv4 unicast\n  network 192.0.2.0/24")
+	g.linef(" address-family ipv4 unicast\n  network 192.0.2.0/24%s", g.pick("", " route-map NETMAP"))
 	if g.IntN(2) == 0 {
 		g.linef("  aggregate-address 198.18.0.0/21 summary-only")
 	}
@@ -233,6 +277,9 @@ func (g *frrPolicies) filters(af *strings.Builder, i int, c collector) {
 	if g.IntN(12) == 0 {
 		say("default-originate")
 	}
+	if c.asn != ourAS && g.IntN(6) == 0 {
+		say("%s", g.pick("remove-private-AS all", "next-hop-self"))
+	}
 	if g.IntN(12) == 0 {
 		af.WriteString("  no neighbor " + c.addr.String() + " send-community " + g.pick("all", "standard", "large") + "\n")
 	}
@@ -256,6 +303,7 @@ func TestFRR(t *testing.T) {
 			cs := collectors(g.Rand, policiesARound)
 			config := g.config(cs)
 			answers := decide(t, "frr", config, cs, routes(netip.MustParsePrefix("192.0.2.0/24")))
+			accepted := accepts(t, "frr", config)
 			l := lab.New(t)
 			host := l.Host("frr")
 			daemon := host.FRR(config)
@@ -266,7 +314,7 @@ func TestFRR(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					if got, want := n.Families["ipv4Unicast"].Accepted, len(table()[f.name]); got != want {
+					if got, want := n.Families["ipv4Unicast"].Accepted, accepted[f.name]; got != want {
 						return fmt.Errorf("%s: %d routes accepted, want %d", f.name, got, want)
 					}
 				}
@@ -304,6 +352,28 @@ func decide(t *testing.T, lang, config string, cs []collector, rs []cases.Route)
 		t.Fatal(err)
 	}
 	return report.Cases
+}
+
+// accepts is how many routes of each feeder the evaluator lets in.
+func accepts(t *testing.T, lang, config string) map[string]int {
+	t.Helper()
+	f := &cases.File{}
+	for _, from := range feeders {
+		f.Cases = append(f.Cases, cases.Case{ID: from.name, Lang: lang, Config: "config", Neighbor: from.addr.String(), Direction: "import", Routes: table()[from.name]})
+	}
+	report, err := cases.Decide(f, func(string) ([]byte, error) { return []byte(config), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, a := range report.Cases {
+		for _, d := range a.Decisions {
+			if d.Action == device.Accept {
+				out[a.ID]++
+			}
+		}
+	}
+	return out
 }
 
 // compareAll opens the collectors' sessions and compares what they are sent.

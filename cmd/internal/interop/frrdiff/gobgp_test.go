@@ -106,6 +106,10 @@ func (g *gobgpPolicies) condition(kind int) {
 			g.pick("LUP", "LREX"), g.pick("any", "all", "invert"))
 	case 4:
 		g.linef(bgpConditions+".as-path-length]\n      operator = %q\n      value = %d", g.pick("eq", "ge", "le"), 1+g.IntN(4))
+	case 6:
+		g.linef("    [policy-definitions.statements.conditions.bgp-conditions]\n      next-hop-in-list = [%q, \"192.0.2.7\"]", g.pick(feeders[0].addr.String(), feeders[3].addr.String()))
+	case 7:
+		g.linef("    [policy-definitions.statements.conditions.bgp-conditions]\n      afi-safi-in-list = [%q]", g.pick("ipv4-unicast", "ipv4-unicast", "ipv6-unicast"))
 	case 5:
 		if !g.counts {
 			return
@@ -132,6 +136,28 @@ func (g *gobgpPolicies) action(kind int) {
 	case 2:
 		g.linef(bgpActions+".set-large-community]\n      options = %q\n"+bgpActions+".set-large-community.set-large-community-method]\n      communities-list = [%q]",
 			g.pick("ADD", "REPLACE", "REMOVE"), g.pick("65000:1:300", "65000:9:9"))
+	case 3:
+		g.linef(bgpActions+"]\n      %s", g.pick(`set-med = "10"`, `set-med = "+5"`, `set-med = "-3"`, `set-local-pref = 120`, `set-next-hop = "192.0.2.7"`, `set-next-hop = "self"`))
+	}
+}
+
+// imports are policies for what the feeders send.
+func (g *gobgpPolicies) imports() {
+	for _, f := range feeders {
+		g.counts = false
+		g.linef("[[defined-sets.neighbor-sets]]\n  neighbor-set-name = \"F-%s\"\n  neighbor-info-list = [\"%s/32\"]", f.name, f.addr)
+	}
+	for _, f := range feeders {
+		g.linef("[[policy-definitions]]\n  name = \"I-%s\"", f.name)
+		for s := range g.IntN(3) {
+			g.linef("  [[policy-definitions.statements]]\n    name = \"I-%s-%d\"", f.name, s)
+			g.linef("    [policy-definitions.statements.conditions.match-neighbor-set]\n      neighbor-set = \"F-%s\"\n      match-set-options = %q", f.name, g.pick("any", "any", "any", "invert"))
+			g.some(5, 2, g.condition)
+			if d := g.pick("accept-route", "reject-route", "none", "none"); d != "none" {
+				g.linef("    [policy-definitions.statements.actions]\n      route-disposition = %q", d)
+			}
+			g.some(3, 2, g.action)
+		}
 	}
 }
 
@@ -144,11 +170,13 @@ func (g *gobgpPolicies) policy(i int) {
 		g.some(6, 2, g.condition)
 		if g.IntN(8) == 0 {
 			g.linef("    [policy-definitions.statements.conditions.bgp-conditions]\n      route-type = %q", g.pick("internal", "external", "local"))
+		} else if g.IntN(6) == 0 {
+			g.condition(6 + g.IntN(2))
 		}
 		if d := g.pick("accept-route", "accept-route", "reject-route", "none"); d != "none" {
 			g.linef("    [policy-definitions.statements.actions]\n      route-disposition = %q", d)
 		}
-		g.some(3, 1, g.action)
+		g.some(4, 1, g.action)
 	}
 }
 
@@ -166,6 +194,10 @@ func (g *gobgpPolicies) config(local netip.Addr, cs []collector) string {
 	for i := range cs {
 		names = append(names, fmt.Sprintf("%q", fmt.Sprintf("P%d", i)))
 	}
+	imports := g.IntN(3) > 0
+	if imports {
+		g.linef("  import-policy-list = [\"I-peerP\", \"I-upU\", \"I-custC\", \"I-ibgpI\"]\n  default-import-policy = %q", g.pick("accept-route", "accept-route", "reject-route"))
+	}
 	g.linef("  export-policy-list = [%s]\n  default-export-policy = %q", strings.Join(names, ", "), g.pick("accept-route", "reject-route"))
 	for _, f := range feeders {
 		g.neighbor(f.addr, f.asn)
@@ -176,6 +208,9 @@ func (g *gobgpPolicies) config(local netip.Addr, cs []collector) string {
 	g.b.WriteString(gobgpSets)
 	for i, c := range cs {
 		g.linef("[[defined-sets.neighbor-sets]]\n  neighbor-set-name = \"N%d\"\n  neighbor-info-list = [\"%s/32\"]", i, c.addr)
+	}
+	if imports {
+		g.imports()
 	}
 	for i := range cs {
 		g.policy(i)
