@@ -187,3 +187,14 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	a, _ := netip.AddrFromSlice(raw)
 	return a
 }
+
+// like is the address that stands for another one: no policy tells them apart. It
+// is -1 when none does.
+func (h *nextHops) like(a netip.Addr) int {
+	if i := slices.Index(h.list, a); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(h.list, func(x netip.Addr) bool {
+		return !slices.ContainsFunc(h.nets, func(n netip.Prefix) bool { return n.Contains(x) != n.Contains(a) })
+	})
+}

@@ -1,6 +1,7 @@
 package symbolic
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -49,7 +50,20 @@ func (g *gen) pattern() *aspath.Pattern {
 	return p
 }
 
+// whole is a pattern over all values of a route, which the symbolic evaluator
+// knows in part.
+func (g *gen) whole() device.CommunityPattern {
+	p, err := device.RegexPattern(device.Standard, pick(g, []string{"64496:1 64496:2", "^$", "(^| )64500:1( |$)", "^64496:1", "64500:20$", ".* .*"}), "w", true, device.Pos{})
+	if err != nil {
+		g.Fatal(err)
+	}
+	return p
+}
+
 func (g *gen) communityPattern() device.CommunityPattern {
+	if g.unknowns && g.n(5) == 0 {
+		return g.whole()
+	}
 	if g.n(2) > 0 {
 		c, _ := device.ParseCommunity(device.Standard, pick(g, someCommunities))
 		return device.LiteralPattern(c, c.Text, device.Pos{})
@@ -66,15 +80,43 @@ func (g *gen) prefixSet() *device.PrefixSet {
 	for range g.n(3) {
 		p := pick(g, somePrefixes)
 		low := min(p.Bits()+g.n(8), p.Addr().BitLen())
+		if g.n(7) == 0 && p.Addr().Is4() {
+			mask := pick(g, []netip.Addr{netip.MustParseAddr("255.0.255.0"), netip.MustParseAddr("255.255.255.0"), netip.MustParseAddr("0.0.0.255"), netip.MustParseAddr("0.0.0.0")})
+			s.Entries = append(s.Entries, device.PrefixEntry{Range: device.PrefixRange{Net: netip.PrefixFrom(p.Addr(), 32), Min: g.n(24), Max: 32, Mask: mask}, Deny: g.n(2) == 0})
+			continue
+		}
 		s.Entries = append(s.Entries, device.PrefixEntry{Range: device.PrefixRange{Net: p, Min: low, Max: min(low+g.n(16), p.Addr().BitLen())}, Deny: g.n(3) == 0})
 	}
 	return s
+}
+
+// rare are conditions that few policies have.
+func (g *gen) rare() device.Expr {
+	switch g.n(6) {
+	case 0:
+		return &device.NextHopMatch{In: pick(g, [][]netip.Prefix{{netip.MustParsePrefix("192.0.2.0/24")}, {netip.MustParsePrefix("192.0.2.9/32"), netip.MustParsePrefix("198.51.100.0/25")}})}
+	case 1:
+		return &device.RPKIMatch{States: pick(g, [][]device.RPKI{{device.RPKIValid}, {device.RPKIInvalid, device.RPKINotFound}})}
+	case 2:
+		return &device.NameMatch{Field: device.RIB, Names: pick(g, [][]string{{"inet.0"}, {"inet.0", "inet6.0"}, {"other"}})}
+	case 3:
+		return &device.SameNeighbor{}
+	case 4:
+		return &device.Present{Field: pick(g, []device.Field{device.MED, device.OTC})}
+	case 5:
+		return &device.NeighborMatch{Side: device.Sender, Addrs: pick(g, [][]netip.Prefix{{netip.MustParsePrefix("192.0.2.9/32")}, {netip.MustParsePrefix("192.0.2.8/30")}})}
+	}
+	client := g.n(1) == 0
+	return &device.NeighborMatch{Side: device.Sender, Client: &client}
 }
 
 func (g *gen) expr(depth int) device.Expr {
 	kinds := 8
 	if depth > 0 {
 		kinds = 13
+	}
+	if g.n(9) == 0 {
+		return g.rare()
 	}
 	switch g.n(kinds) {
 	case 0:
@@ -120,6 +162,13 @@ func (g *gen) expr(depth int) device.Expr {
 }
 
 func (g *gen) action(depth int) device.Action {
+	if g.unknowns && g.n(6) == 0 {
+		return pick(g, []device.Action{
+			&device.EditASPath{ASNs: []uint32{64501}}, &device.EditASPath{Private: true}, &device.PrependAS{Last: true, Repeat: 2}, &device.PrependAS{ASNs: []uint32{7}, Behind: true},
+			&device.SetNextHop{Op: device.NextHopSelf}, &device.SetNextHop{Addr: netip.MustParseAddr("198.51.100.1")}, &device.SetNextHop{Op: device.NextHopPeer},
+			&device.SetName{Field: device.RIB, Name: "inet6.0"}, &device.SetScalar{Field: device.OTC, Own: true, Op: device.AssignIfAbsent}, &device.SetScalar{Field: device.OTC, Op: device.Remove},
+		})
+	}
 	switch g.n(7) {
 	case 0, 1:
 		a := &device.SetCommunities{Op: device.CommunityOp(g.n(2))}
@@ -211,6 +260,12 @@ func (g *gen) route(src device.Source) device.Route {
 			r.Scalars.Set(f, uint32(g.n(4)))
 		}
 	}
+	if g.n(2) == 0 {
+		r.Scalars.Set(device.OTC, pick(g, []uint32{64500, 64496}))
+	}
+	r.NextHop = pick(g, []netip.Addr{netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("198.51.100.200"), netip.MustParseAddr("198.51.100.1")})
+	r.RPKI = pick(g, []device.RPKI{device.RPKIValid, device.RPKIInvalid, device.RPKINotFound})
+	r.Names = map[device.NameField]string{device.RIB: pick(g, []string{"inet.0", "inet6.0", "inet.2"})}
 	return r
 }
 
@@ -222,16 +277,65 @@ func (g *gen) session() *device.Session {
 	return s
 }
 
-func universe(t interface{ Fatal(...any) }, s *device.Session) *Universe {
+// ingress draws the sessions the sources come in by: some with policies of
+// their own.
+func (g *gen) ingress() []*device.Session {
+	out := make([]*device.Session, len(someSources))
+	for i, src := range someSources {
+		if src.Protocol == device.Static || g.n(1) == 0 {
+			continue
+		}
+		out[i] = &device.Session{Name: src.Name, Neighbor: src.Neighbor, LocalAS: 64496, PeerAS: src.ASN, Role: src.Role, Kind: device.External}
+		if src.Protocol == device.IBGP {
+			out[i].Kind = device.InternalSession
+		}
+		out[i].Import.Steps = []device.Step{{Kind: device.PolicyStep, Chain: g.chain(1)}}
+	}
+	return out
+}
+
+// decide takes a route through the import and the export pipeline.
+func decide(from, to *device.Session, r device.Route) concrete.Result {
+	if from == nil {
+		return concrete.Session(to, concrete.Export, r)
+	}
+	in := concrete.Session(from, concrete.Import, r)
+	if in.Verdict == device.Reject {
+		return in
+	}
+	out := concrete.Session(to, concrete.Export, in.Route)
+	if in.Verdict == device.Undecided && out.Verdict == device.Accept {
+		out.Verdict = device.Undecided
+	}
+	out.Trace = append(in.Trace, out.Trace...)
+	return out
+}
+
+func universe(t interface{ Fatal(...any) }, s *device.Session, from []*device.Session) *Universe {
 	in := Inputs{Exports: []*device.Session{s}, Loops: true}
-	for _, src := range someSources {
-		in.Sources = append(in.Sources, Source{Route: src})
+	for i, src := range someSources {
+		in.Sources = append(in.Sources, Source{Route: src, Session: from[i]})
 	}
 	u, err := New(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// text writes the policies of a failed draw.
+func text(sessions ...*device.Session) string {
+	out := ""
+	for _, s := range sessions {
+		if s == nil {
+			continue
+		}
+		for _, p := range []device.Pipeline{s.Import, s.Export} {
+			raw, err := json.Marshal(p)
+			out += fmt.Sprintf("%s %v\n", raw, err)
+		}
+	}
+	return out
 }
 
 // The two evaluators agree on every route of every policy; where one says
@@ -241,8 +345,8 @@ func TestAgainstConcrete(t *testing.T) {
 		t.Run(fmt.Sprint("unknowns ", unknowns), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				g := &gen{T: t, unknowns: unknowns}
-				s := g.session()
-				u := universe(t, s)
+				s, from := g.session(), g.ingress()
+				u := universe(t, s, from)
 				dec, err := u.Export(s)
 				if err != nil {
 					t.Fatal(err)
@@ -252,11 +356,11 @@ func TestAgainstConcrete(t *testing.T) {
 					r := g.route(someSources[at])
 					here := u.Locate(r, at)
 					must, may := u.And(here, dec.Must) != 0, u.And(here, dec.May) != 0
-					switch got := concrete.Session(s, concrete.Export, r); {
+					switch got := decide(from[at], s, r); {
 					case got.Verdict == device.Accept && !may, got.Verdict == device.Reject && must:
-						t.Fatalf("%+v: must %v, may %v, but the device says %s: %v", r, must, may, got.Verdict, got.Trace)
+						t.Fatalf("%+v: must %v, may %v, but the device says %s: %v\n%s", r, must, may, got.Verdict, got.Trace, text(from[at], s))
 					case !unknowns && must != may:
-						t.Fatalf("%+v: undecided (%s) with nothing unknown", r, got.Verdict)
+						t.Fatalf("%+v: undecided (%s) with nothing unknown\n%s", r, got.Verdict, text(from[at], s))
 					}
 				}
 			})
@@ -270,8 +374,8 @@ func TestAgainstConcrete(t *testing.T) {
 func TestWitnessesReplay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := &gen{T: t, unknowns: rapid.Bool().Draw(t, "unknowns")}
-		s := g.session()
-		u := universe(t, s)
+		s, from := g.session(), g.ingress()
+		u := universe(t, s, from)
 		dec, err := u.Export(s)
 		if err != nil {
 			t.Fatal(err)
@@ -280,7 +384,7 @@ func TestWitnessesReplay(t *testing.T) {
 		if !ok {
 			return
 		}
-		if got := concrete.Session(s, concrete.Export, w.Route); got.Verdict == device.Reject || got.Verdict == device.Undecided && !g.unknowns {
+		if got := decide(from[w.Source], s, w.Route); got.Verdict == device.Reject || got.Verdict == device.Undecided && !g.unknowns {
 			t.Fatalf("%+v: %s: %v", w.Route, got.Verdict, got.Trace)
 		}
 	})

@@ -1,7 +1,9 @@
 package symbolic
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
 	"github.com/holdfast-bgp/holdfast/policy/symbolic/bdd"
@@ -28,7 +30,7 @@ func (u *Universe) prefixes(s *device.PrefixSet) bdd.Node {
 			six = append(six, i)
 		}
 	}
-	b := listBuilder{u: u, set: s, leaves: map[lengths]bdd.Node{}}
+	b := listBuilder{u: u, set: s, leaves: map[lengths]bdd.Node{}, built: map[string]bdd.Node{}}
 	n := u.arena.Mk(familyLevel, b.build(four, 0, 32), b.build(six, 0, 128))
 	u.lists[s] = n
 	return n
@@ -38,6 +40,7 @@ type listBuilder struct {
 	u      *Universe
 	set    *device.PrefixSet
 	leaves map[lengths]bdd.Node
+	built  map[string]bdd.Node // by depth and entries, where wildcard masks leave several ways to the same
 }
 
 // build is the list for the addresses that share their first depth bits with
@@ -50,6 +53,16 @@ func (b *listBuilder) build(entries []int, depth, width int) bdd.Node {
 	if !open {
 		return b.leaf(entries, width)
 	}
+	if b.u.arena.Full() {
+		return bdd.False // the universe is refused as too large
+	}
+	key := ""
+	if b.masked(entries) {
+		key = fmt.Sprint(width, depth, entries)
+		if n, ok := b.built[key]; ok {
+			return n
+		}
+	}
 	var zero, one []int
 	for _, i := range entries {
 		switch bit, fixed := b.bit(i, depth, width); {
@@ -61,7 +74,17 @@ func (b *listBuilder) build(entries []int, depth, width int) bdd.Node {
 			zero = append(zero, i)
 		}
 	}
-	return b.u.arena.Mk(addrLevel(b.u)+depth, b.build(zero, depth+1, width), b.build(one, depth+1, width))
+	n := b.u.arena.Mk(addrLevel(b.u)+depth, b.build(zero, depth+1, width), b.build(one, depth+1, width))
+	if key != "" {
+		b.built[key] = n
+	}
+	return n
+}
+
+// masked reports whether an entry has a wildcard mask: it goes down both ways
+// where it does not mind.
+func (b *listBuilder) masked(entries []int) bool {
+	return slices.ContainsFunc(entries, func(i int) bool { return b.set.Entries[i].Range.Mask.IsValid() })
 }
 
 // span is how many bits of the address an entry looks at.

@@ -144,6 +144,10 @@ func (u *Universe) collect() {
 	for _, s := range u.in.Sources {
 		if s.Session != nil {
 			u.collectPipeline(&s.Session.Import, seen)
+			if u.in.Loops {
+				u.usePattern(aspath.Contains(aspath.One(s.Session.PeerAS)))
+				u.usePattern(aspath.Contains(aspath.One(s.Session.LocalAS)))
+			}
 		}
 		if asn := s.Route.ASN; asn != 0 && len(u.in.Sources) <= maxSenders {
 			u.usePattern(aspath.First(aspath.One(asn)))

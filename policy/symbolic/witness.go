@@ -101,10 +101,8 @@ func (u *Universe) Locate(r device.Route, source int) bdd.Node {
 		pick(x.enum, x.at(r.Names[f]))
 	}
 	if u.hops.attribute != nil {
-		for i, a := range u.hops.list {
-			if a == r.NextHop {
-				pick(u.hops.enum, int32(i))
-			}
+		if i := u.hops.like(r.NextHop); i >= 0 {
+			pick(u.hops.enum, int32(i))
 		}
 	}
 	if u.space != nil {

@@ -318,6 +318,16 @@ func (r *reader) use(n listName, at device.Pos, exact bool) *device.Ref {
 	return ref
 }
 
+// asked is what a list means where FRR asks the list itself: one without entries
+// permits everything there. Where a route map matches the prefix of a route FRR
+// looks entries up instead and finds none.
+func (r *reader) asked(ref *device.Ref) *device.Ref {
+	if r.t.dialect == device.FRR && ref.Kind == device.PrefixSetKind && ref.Set != nil && ref.Set.Len == 0 {
+		ref.X = &device.Const{At: ref.At, Value: true, Why: "a prefix list without entries permits everything here"}
+	}
+	return ref
+}
+
 func (r *reader) undefinedList(n listName, at device.Pos) device.Expr {
 	what := fmt.Sprintf("%s %q is not defined", n.kind, n.name)
 	switch r.t.undefined[n.kind] {

@@ -265,7 +265,7 @@ func (w *mapReader) matchIP(l *line, word string, args []string) (string, device
 	return kind, w.notRead(l)
 }
 
-// routeSource asks a list about the address of the neighbor that sent the route;
+// routeSource asks a list about the address of the neighbor that sends the route;
 // routes of our own have none.
 func (w *mapReader) routeSource(l *line, n listName) device.Expr {
 	at := device.At{Pos: l.pos}
@@ -275,6 +275,11 @@ func (w *mapReader) routeSource(l *line, n listName) device.Expr {
 	}
 	if ref.Set.Prefixes == nil {
 		return w.unmodelled(l, "not modelled")
+	}
+	// Towards a neighbor FRR 8.4 asks about nobody's address, and nothing matches.
+	importing := &device.SameNeighbor{At: at}
+	if ref.Set.Len == 0 {
+		return &device.And{At: at, Xs: []device.Expr{importing, w.asked(ref)}}
 	}
 	x := &device.Cases{At: at}
 	for i := range ref.Set.Prefixes.Entries {
@@ -288,7 +293,7 @@ func (w *mapReader) routeSource(l *line, n listName) device.Expr {
 		}
 	}
 	ref.X = x
-	return ref
+	return &device.And{At: at, Xs: []device.Expr{importing, ref}}
 }
 
 // kindOf: in FRR the forms of a condition are kinds of their own.
@@ -412,6 +417,9 @@ func (w *mapReader) nextHop(l *line, names []string, n listName) device.Expr {
 	ls := w.reader.lists[n]
 	if !ok || ls == nil {
 		return ref
+	}
+	if len(ls.entries) == 0 {
+		return w.asked(ref)
 	}
 	c := &device.Cases{At: ls.set.At}
 	for _, e := range ls.entries {

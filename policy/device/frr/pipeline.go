@@ -91,6 +91,11 @@ func (v *neighborView) filterStep(s *device.Session, key string, n listName, l *
 		step.Chain = device.Chain{At: at, Default: v.t.undefinedList, Why: fmt.Sprintf("%s %q is not defined", key, n.name)}
 		return step
 	}
+	if c, open := v.asked(ref).X.(*device.Const); open && c.Value {
+		v.report(device.Diagnostic{
+			At: at, Rule: "RL205", Session: s.Name, Set: n.name, Message: fmt.Sprintf("%s %q has no entries: every route passes", key, n.name), Fix: "fill the list, or remove the line",
+		})
+	}
 	p := device.BuiltIn(step.Name, &device.Term{At: at, Name: n.name, Match: ref, Then: device.Disposition{At: at, Flow: device.AcceptRoute}})
 	step.Chain = device.Chain{At: at, Policies: []*device.Policy{p}, Default: device.Reject, Why: "the list does not permit it"}
 	return step

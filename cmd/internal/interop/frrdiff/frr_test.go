@@ -39,6 +39,7 @@ ip prefix-list EXCEPT seq 10 permit 0.0.0.0/0 le 32
 ip prefix-list MIXED seq 20 permit 198.18.0.0/16 ge 24 le 25
 ip prefix-list MIXED seq 10 deny 198.18.5.0/24
 ip prefix-list ZERO seq 5 permit 0.0.0.0/0
+ip prefix-list FEEDER seq 5 permit 10.99.0.11/32
 ip prefix-list EMPTY description nothing yet
 ipv6 prefix-list OWN6 seq 5 permit 2001:db8::/32
 ipv6 prefix-list OWN6 seq 10 permit 2001:db8:113::/48 le 64
@@ -123,13 +124,13 @@ func (g *frrPolicies) match(collector netip.Addr) {
 	case 14:
 		g.linef(" match %s", g.pick("route-type local", "ipv6 address prefix-list OWN6", "origin igp", "no-such-thing 5"))
 	case 15:
-		g.linef(" match ip next-hop prefix-list %s", g.pick("ALL", "LE24", "DENYALL"))
+		g.linef(" match ip next-hop prefix-list %s", g.pick("ALL", "LE24", "DENYALL", "EMPTY"))
 	case 16:
 		g.linef(" match origin %s", g.pick("igp", "egp", "incomplete"))
 	case 17:
 		g.linef(" match tag %s", g.pick("7", "9"))
 	case 18:
-		g.linef(" match ip route-source prefix-list %s", g.pick("ALL", "LE24", "DENYALL"))
+		g.linef(" match ip route-source prefix-list %s", g.pick("ALL", "LE24", "DENYALL", "EMPTY", "FEEDER", "NONE"))
 	case 19:
 		g.linef(" match ip next-hop address %s", g.pick(feeders[0].addr.String(), "192.0.2.1"))
 	}
