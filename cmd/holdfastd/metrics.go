@@ -19,12 +19,13 @@ var (
 	ageDesc        = prometheus.NewDesc("holdfast_snapshot_age_seconds", "Age of the active snapshot.", nil, nil)
 	buildDesc      = prometheus.NewDesc("holdfast_snapshot_last_build_timestamp_seconds", "When a build last succeeded, Unix time; 0 for never.", nil, nil)
 	pinnedDesc     = prometheus.NewDesc("holdfast_snapshot_pinned", "1 while a person holds the speaker at a generation.", nil, nil)
+	waitingDesc    = prometheus.NewDesc("holdfast_held_changes", "Changes that are desired and wait for the breaker.", nil, nil)
 	intentDesc     = prometheus.NewDesc("holdfast_intent_available", "1 while the database of desired state can be used.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{breakerDesc, generationDesc, ageDesc, buildDesc, pinnedDesc, intentDesc} {
+	for _, d := range []*prometheus.Desc{breakerDesc, generationDesc, ageDesc, buildDesc, pinnedDesc, waitingDesc, intentDesc} {
 		ch <- d
 	}
 	for _, d := range neighborDescs {
@@ -58,6 +59,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		build = float64(status.LastBuild.UnixNano()) / 1e9
 	}
 	gauge(buildDesc, build)
+	held := 0
+	if c.d.queue != nil {
+		held = len(c.d.queue.List())
+	}
+	gauge(waitingDesc, float64(held))
 	gauge(pinnedDesc, truth(status.Pinned))
 	gauge(intentDesc, truth(c.d.registry.Load() != nil && !status.IntentLost))
 }

@@ -131,3 +131,33 @@ func TestDeclared(t *testing.T) {
 		t.Error("a test that does not exist was found")
 	}
 }
+
+var (
+	alertName = regexp.MustCompile(`(?m)^ +- alert: (\w+)$`)
+	runbook   = regexp.MustCompile(`(?m)^ +runbook: (docs/runbooks/[a-z-]+\.md)$`)
+)
+
+// Every alert names a runbook that exists, and is tested: that it fires, and
+// that it is silent at rest.
+func TestAlertsHaveRunbooksAndTests(t *testing.T) {
+	rules, err := os.ReadFile(filepath.Join(root, "deploy/prometheus/holdfast.rules.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := os.ReadFile(filepath.Join(root, "deploy/prometheus/holdfast.test.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts, books := alertName.FindAllSubmatch(rules, -1), runbook.FindAllSubmatch(rules, -1)
+	if len(alerts) < 10 || len(alerts) != len(books) {
+		t.Fatalf("%d alerts, %d runbooks", len(alerts), len(books))
+	}
+	for i, a := range alerts {
+		if _, err := os.Stat(filepath.Join(root, string(books[i][1]))); err != nil {
+			t.Errorf("%s: %v", a[1], err)
+		}
+		if n := strings.Count(string(tests), string(a[1])); n < 2 {
+			t.Errorf("%s is tested %d times, want that it fires and that it does not", a[1], n)
+		}
+	}
+}

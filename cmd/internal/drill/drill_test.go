@@ -12,6 +12,7 @@ import (
 // alone stops it at the neighbor, and so does the breaker as it is delivered.
 // `holdfast drill run D1` measures all of it at its full size.
 func TestDrillD1(t *testing.T) {
+	t.Parallel()
 	rows, err := Rows(true)
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +61,7 @@ func TestDrillD1(t *testing.T) {
 // Without the gate and with nothing before the wire the rig loses everything:
 // what the layers are measured on does not stop anything by itself.
 func TestRigStopsNothingByItself(t *testing.T) {
+	t.Parallel()
 	rows, err := Rows(true)
 	if err != nil {
 		t.Fatal(err)
@@ -134,5 +136,23 @@ func TestFind(t *testing.T) {
 	}
 	if _, err := Find(""); err == nil {
 		t.Error("an empty id names a drill")
+	}
+}
+
+// D4, small: a month of legitimate changes trips nothing and reaches the wire.
+func TestDrillD4(t *testing.T) {
+	t.Parallel()
+	d, err := Find("D4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Carry(t.Context(), d, Options{Dir: t.TempDir(), Small: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range r.Bars {
+		if !b.Met && !strings.HasSuffix(b.Name, "on the wire") { // durations are for the drill alone
+			t.Errorf("%s: want %s, got %s\n%s", b.Name, b.Want, b.Got, r.Markdown())
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 // every prefix reaches none of them: it is held at admission, and keeps nobody
 // else waiting. An approval of exactly these prefixes lets it pass.
 func TestSpoiledNetworkIsHeld(t *testing.T) {
+	t.Parallel()
 	rows, err := Rows(true)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,7 @@ func TestSpoiledNetworkIsHeld(t *testing.T) {
 
 // With an approval by another person the same configuration passes.
 func TestApprovedNetworkPasses(t *testing.T) {
+	t.Parallel()
 	rows, err := Rows(true)
 	if err != nil {
 		t.Fatal(err)
