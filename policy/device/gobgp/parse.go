@@ -43,7 +43,22 @@ func Recognise(path string, data []byte) bool {
 	}
 	return root.child("global", "config", "as") != nil ||
 		root.child("neighbors") != nil && root.child("global") != nil ||
-		root.child("policy-definitions") != nil || root.child("defined-sets") != nil
+		root.child("policy-definitions") != nil || root.child("defined-sets") != nil || hasPeer(root)
+}
+
+// hasPeer recognises parts of configurations: neighbors or groups alone.
+func hasPeer(root *node) bool {
+	for _, n := range root.items("neighbors") {
+		if n.str("config", "neighbor-address") != "" {
+			return true
+		}
+	}
+	for _, g := range root.items("peer-groups") {
+		if g.str("config", "peer-group-name") != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // read chooses the format as the daemon does: by the file name, otherwise
