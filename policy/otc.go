@@ -28,18 +28,16 @@ type OTCDecision struct {
 func OTCIngress(local Role, peerAS uint32, otc OTC) OTCDecision {
 	switch local {
 	case RoleProvider, RoleRS:
-		// 1. "If a route with the OTC Attribute is received from a Customer or
-		// an RS-Client, then it is a route leak and MUST be considered
-		// ineligible".
+		// Ingress 1: a customer or RS-client may not send what was once sent down
+		// to it: with OTC it is a leak, whatever the value.
 		if otc.Present {
 			return OTCDecision{OTC: otc, Why: "ingress 1: OTC from a customer or RS-client"}
 		}
 		return OTCDecision{Verdict: Allow}
 	case RolePeer:
-		// 2. "If a route with the OTC Attribute is received from a Peer (i.e.,
-		// remote AS with a Peer Role) and the Attribute has a value that is not
-		// equal to the remote (i.e., Peer's) AS number, then it is a route leak
-		// and MUST be considered ineligible."
+		// Ingress 2: a peer may send OTC only if the peer itself set it, with its
+		// own AS number; another value says that the route came to the peer from
+		// above or from the side.
 		if otc.Present && otc.AS != peerAS {
 			return OTCDecision{OTC: otc, Why: "ingress 2: OTC from a peer is not the peer's AS"}
 		}
@@ -48,9 +46,8 @@ func OTCIngress(local Role, peerAS uint32, otc OTC) OTCDecision {
 	default:
 		return OTCDecision{OTC: otc, Why: "no role on this session"}
 	}
-	// 3. "If a route is received from a Provider, a Peer, or an RS and the OTC
-	// Attribute is not present, then it MUST be added with a value equal to the
-	// AS number of the remote AS."
+	// Ingress 3: what comes from above or from the side without OTC gets it here,
+	// with the sender's AS number, as if the sender had set it.
 	if !otc.Present {
 		return OTCDecision{Verdict: Allow, OTC: OTCWith(peerAS), Added: true, Why: "ingress 3: OTC added"}
 	}
@@ -65,15 +62,15 @@ func OTCIngress(local Role, peerAS uint32, otc OTC) OTCDecision {
 func OTCEgress(local Role, localAS uint32, otc OTC) OTCDecision {
 	switch local {
 	case RoleCustomer, RoleRSClient:
-		// 2. "If a route already contains the OTC Attribute, it MUST NOT be
-		// propagated to Providers, Peers, or RSes."
+		// Egress 2: a route with OTC has come down once, and goes neither up nor
+		// to the side again.
 		if otc.Present {
 			return OTCDecision{OTC: otc, Why: "egress 2: a route with OTC must not go to a provider or RS"}
 		}
 		// Rule 1 does not name providers and RSes: nothing is added.
 		return OTCDecision{Verdict: Allow}
 	case RolePeer:
-		// 2., as above.
+		// Egress 2, as above.
 		if otc.Present {
 			return OTCDecision{OTC: otc, Why: "egress 2: a route with OTC must not go to a peer"}
 		}
@@ -82,13 +79,11 @@ func OTCEgress(local Role, localAS uint32, otc OTC) OTCDecision {
 	default:
 		return OTCDecision{OTC: otc, Why: "no role on this session"}
 	}
-	// 1. "If a route is to be advertised to a Customer, a Peer, or an RS-Client
-	// (when the sender is an RS), and the OTC Attribute is not present, then
-	// when advertising the route, an OTC Attribute MUST be added with a value
-	// equal to the AS number of the local AS."
+	// Egress 1: what goes to a customer, a peer or an RS-client without OTC gets
+	// it, with our AS number: from there it may only go down.
 	if !otc.Present {
 		return OTCDecision{Verdict: Allow, OTC: OTCWith(localAS), Added: true, Why: "egress 1: OTC added"}
 	}
-	// "Once the OTC Attribute has been set, it MUST be preserved unchanged".
+	// An OTC that is there is never changed.
 	return OTCDecision{Verdict: Allow, OTC: otc}
 }

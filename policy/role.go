@@ -83,22 +83,17 @@ func AgreeRoles(local Role, offered []uint8, strict bool) RoleAgreement {
 	if local == NoRole {
 		return RoleAgreement{Verdict: Allow, Why: "no role configured"}
 	}
-	// RFC 9234 section 4.2: "For backward compatibility, if the BGP Role
-	// Capability is sent but one is not received, the BGP Speaker SHOULD ignore the absence of the BGP Role
-	// Capability and proceed with session establishment. [...] An operator may
-	// choose to apply a "strict mode" in which the receipt of a BGP Role
-	// Capability from the remote AS is required. When operating in the "strict
-	// mode", if the BGP Role Capability is sent but one is not received, the
-	// connection is rejected using the Role Mismatch Notification".
+	// RFC 9234 section 4.2: a neighbor that knows nothing of roles sends none, and
+	// the session comes up all the same; strict mode is the operator's choice to
+	// refuse it.
 	if len(offered) == 0 {
 		if strict {
 			return RoleAgreement{Why: "strict mode: the neighbor sent no role"}
 		}
 		return RoleAgreement{Verdict: Allow, Why: "the neighbor sent no role"}
 	}
-	// RFC 9234 section 4.2: "If multiple BGP Role Capabilities are received and
-	// not all of them have the same value, then the BGP Speaker MUST reject the
-	// connection using the Role Mismatch Notification".
+	// RFC 9234 section 4.2: the capability may be repeated, as long as every one
+	// says the same.
 	for _, value := range offered[1:] {
 		if value != offered[0] {
 			return RoleAgreement{Why: "the neighbor sent several roles that differ"}
@@ -108,11 +103,8 @@ func AgreeRoles(local Role, offered []uint8, strict bool) RoleAgreement {
 	if !ok {
 		return RoleAgreement{Why: "the neighbor sent an unassigned role"}
 	}
-	// RFC 9234 section 4.2: "If the BGP Role Capability is advertised, and one
-	// is also received from the peer, the roles MUST correspond to the
-	// relationships in Table 2. If the roles do not correspond, the BGP speaker
-	// MUST reject the connection using the Role Mismatch Notification (code 2,
-	// subcode 11)."
+	// RFC 9234 section 4.2: where both ends have sent a role, the two must be a
+	// pair of table 2.
 	if !RolesMatch(local, remote) {
 		return RoleAgreement{Remote: remote, Why: "the neighbor's role does not fit ours"}
 	}

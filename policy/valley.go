@@ -93,9 +93,8 @@ func Allowed(from Source, to Role) Passage {
 		// neighbor, a customer included.
 		return Passage{Leak: InternalLeak, Why: "an internal route must not leave"}
 	case FromSelf, FromCustomer:
-		// RFC 9234 section 3.1: Customer: May propagate any route learned from
-		// a Customer, or that is locally originated, to a Provider; the same
-		// holds for a Peer and for an RS-Client towards its RS.
+		// RFC 9234 section 3.1: what is ours or our customers' may go up, to the
+		// side and down.
 		return Passage{Verdict: Allow}
 	case FromProvider, FromPeer, FromRS, FromRSClient:
 		return downhillOnly(from, to)
@@ -107,9 +106,7 @@ func Allowed(from Source, to Role) Passage {
 func downhillOnly(from Source, to Role) Passage {
 	switch to {
 	case RoleProvider, RoleRS:
-		// RFC 9234 section 3.1: Provider: MAY propagate any available route to
-		// a Customer. RS: MAY propagate any available route to an
-		// RS-Client.
+		// RFC 9234 section 3.1: down may go everything.
 		return Passage{Verdict: Allow}
 	case RoleCustomer:
 		// RFC 7908 sections 3.1 and 3.4; an RS and its clients are lateral.

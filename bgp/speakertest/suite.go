@@ -57,6 +57,7 @@ func Run(t *testing.T, start func(t *testing.T) *Harness) {
 		{"withdraws only what is removed", testRemoval},
 		{"keeps what a neighbor not named has", testNotNamed},
 		{"gives each neighbor its own set", testOwnSets},
+		{"says of each route what its target says", testOwnAttributes},
 		{"refuses what is no target", testRefusals},
 		{"empties with a reason", testEmptyTarget},
 		{"carries 6,500 routes", testManyRoutes},
@@ -181,6 +182,69 @@ func testOwnSets(t *testing.T, h *Harness) {
 	if removed := h.Table(Peer).Counters().Removed() + h.Table(Edge).Counters().Removed(); removed != 0 {
 		t.Errorf("neighbors that gained routes lost %d", removed)
 	}
+}
+
+// testOwnAttributes: the same prefix with other attributes for every neighbor
+// and every route, none of them from a neighbor's configuration; and a change of
+// one of them is told to the one neighbor whose route it is.
+func testOwnAttributes(t *testing.T, h *Harness) {
+	target := Target(1, Wants(8))
+	for at, n := range Neighbors() {
+		routes := slices.Clone(target.Neighbors[n.Name].Routes)
+		for i, r := range routes {
+			routes[i].Attrs = ownAttributes(n, r, uint32(at+1), uint32(i))
+		}
+		target.Neighbors[n.Name] = snapshots.NeighborTarget{Routes: routes}
+	}
+	h.apply(t, target)
+	h.start(t)
+	h.expectTarget(t, target)
+	for _, change := range []func(*snapshots.Attributes){
+		func(a *snapshots.Attributes) { a.MED = number(4_000_000_000) },
+		func(a *snapshots.Attributes) { a.MED = nil },
+		func(a *snapshots.Attributes) { a.Communities = append(slices.Clone(a.Communities), policy.NoExport) },
+		func(a *snapshots.Attributes) { a.LargeCommunities = nil },
+		func(a *snapshots.Attributes) { a.ASPath = append([]uint32{ASN}, a.ASPath...) },
+		func(a *snapshots.Attributes) { a.NextHop = a.NextHop.Next() },
+	} {
+		before := h.counters()
+		routes := slices.Clone(target.Neighbors[Peer].Routes)
+		changed := *routes[3].Attrs
+		change(&changed)
+		routes[3].Attrs = &changed
+		target.Neighbors[Peer] = snapshots.NeighborTarget{Routes: routes}
+		target.Generation++
+		h.apply(t, target)
+		h.expectTarget(t, target)
+		for name, was := range before {
+			announced := 0
+			if name == Peer {
+				announced = 1
+			}
+			now := h.Table(name).Counters()
+			if a, w := now.Announced-was.Announced, now.Removed()-was.Removed(); a != announced || w != 0 {
+				t.Errorf("%s: %d announced, %d removed; want %d, 0", name, a, w, announced)
+			}
+		}
+	}
+}
+
+// ownAttributes are attributes that only the i-th route of the n-th neighbor has.
+func ownAttributes(to policy.Neighbor, r snapshots.TargetRoute, n, i uint32) *snapshots.Attributes {
+	a := &snapshots.Attributes{
+		ASPath: slices.Clone(r.Attrs.ASPath), NextHop: netip.AddrFrom4([4]byte{198, 51, byte(n), byte(i + 1)}), MED: number(100*n + i),
+		Communities:      []policy.Community{policy.Community(ASN<<16 | 10*n + i)},
+		LargeCommunities: []policy.LargeCommunity{{Global: ASN, Local1: n, Local2: i}, {Global: ASN, Local1: n + 10, Local2: i}},
+	}
+	if r.Prefix.Addr().Is6() {
+		a.NextHop = netip.AddrFrom16([16]byte{0x20, 1, 0x0d, 0xb8, 14: byte(n), 15: byte(i + 1)})
+	}
+	if to.ASN == to.LocalASN {
+		a.LocalPref = number(1000*n + i)
+	} else {
+		a.ASPath = append(slices.Repeat([]uint32{ASN}, int(i%3)), a.ASPath...)
+	}
+	return a
 }
 
 func testRefusals(t *testing.T, h *Harness) {
@@ -396,7 +460,19 @@ func (h *Harness) expect(t *testing.T, wants []Want) {
 
 func (h *Harness) expectAt(t *testing.T, name string, wants []Want) {
 	t.Helper()
-	want := Routes(byName(name), wants)
+	h.expectRoutes(t, name, Routes(byName(name), wants))
+}
+
+// expectTarget waits until every neighbor holds what the target names.
+func (h *Harness) expectTarget(t *testing.T, target snapshots.Target) {
+	t.Helper()
+	for name, n := range target.Neighbors {
+		h.expectRoutes(t, name, n.Routes)
+	}
+}
+
+func (h *Harness) expectRoutes(t *testing.T, name string, want []snapshots.TargetRoute) {
+	t.Helper()
 	diff := ""
 	eventuallyOr(t, func() bool {
 		diff = difference(h.Table(name).Routes(), want)

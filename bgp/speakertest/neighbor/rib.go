@@ -24,8 +24,9 @@ const (
 // Attributes are the path attributes as they arrived.
 type Attributes struct {
 	snapshots.Attributes
-	Origin Origin
-	Others []uint8 // type codes of attributes that have no field here
+	LinkLocal netip.Addr // second IPv6 next hop, if any
+	Origin    Origin
+	Others    []uint8 // type codes of attributes that have no field here
 }
 
 // Route is one entry of the Adj-RIB-In.

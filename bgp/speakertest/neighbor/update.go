@@ -35,6 +35,7 @@ type update struct {
 	withdrawn []netip.Prefix
 	attrs     []byte     // bytes of the attributes but the multiprotocol ones
 	nextHop   netip.Addr // of MP_REACH_NLRI
+	linkLocal netip.Addr // the second one (RFC 2545 section 3)
 	endOfRIB  addressing.Family
 }
 
@@ -98,6 +99,7 @@ func (u *update) readReach(v []byte) (err error) {
 		return fmt.Errorf("next hop of %d bytes", len(next))
 	}
 	u.nextHop = netip.AddrFrom16([16]byte(next[:16]))
+	u.linkLocal, _ = netip.AddrFromSlice(next[16:])
 	u.announced, err = readPrefixes(u.announced, v[5+len(next):], addressing.IPv6)
 	return err
 }
@@ -179,14 +181,15 @@ func (u *update) key() []byte {
 		return u.attrs
 	}
 	next := u.nextHop.As16()
-	return append(u.attrs[:len(u.attrs):len(u.attrs)], next[:]...)
+	key := append(u.attrs[:len(u.attrs):len(u.attrs)], next[:]...)
+	return append(key, u.linkLocal.AsSlice()...)
 }
 
 // decode reads the attributes. AS numbers have four octets: the session
 // negotiated RFC 6793.
 func (u *update) decode() (*Attributes, error) {
 	a := &Attributes{}
-	a.NextHop = u.nextHop
+	a.NextHop, a.LinkLocal = u.nextHop, u.linkLocal
 	b := u.attrs
 	for len(b) > 0 {
 		code, v, size, err := nextAttribute(b)

@@ -80,9 +80,23 @@ func (x trio) neighbors(l *lab.Lab, e end, ours policy.Role) []gobgp.Neighbor {
 	return out
 }
 
-// Every pair of roles with each of the three: the five that fit come up, in
-// strict mode, and show the neighbor's role; the twenty others end with 2/11.
+// Every pair of roles with each of the three, over IPv4 and over IPv6: the five
+// that fit come up, in strict mode, and show the neighbor's role; the twenty
+// others end with 2/11.
 func TestRoleMatrix(t *testing.T) {
+	for name, at := range map[string]func(i int) netip.Addr{
+		"IPv4": func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 99, 0, byte(100 + i)}) },
+		"IPv6": func(i int) netip.Addr {
+			a := lab.Net6.Addr().As16()
+			a[14], a[15] = 1, byte(i+1)
+			return netip.AddrFrom16(a)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { roleMatrix(t, at) })
+	}
+}
+
+func roleMatrix(t *testing.T, at func(i int) netip.Addr) {
 	l := lab.New(t)
 	type pair struct {
 		end
@@ -92,7 +106,7 @@ func TestRoleMatrix(t *testing.T) {
 	var ends []end
 	for _, ours := range policy.Roles() {
 		for _, theirs := range policy.Roles() {
-			e := end{at: netip.AddrFrom4([4]byte{10, 99, 0, byte(100 + len(ends))}), theirs: theirs}
+			e := end{at: at(len(ends)), theirs: theirs}
 			l.Address(e.at)
 			ends, pairs = append(ends, e), append(pairs, pair{e, ours})
 		}
@@ -190,23 +204,48 @@ func TestOTCIsShown(t *testing.T) {
 
 // Strict mode refuses a neighbor without a role; loose mode takes it.
 func TestSilentNeighbor(t *testing.T) {
-	l := lab.New(t)
-	h := l.Host("frr")
-	h.FRR(fmt.Sprintf("router bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n neighbor %s remote-as %d\n neighbor %[3]s timers connect 1\n",
-		asFRR, h.Addr4, l.Addr4, ourASN))
-	loose := neighborOf(l, "frr", h.Addr4, asFRR, policy.RoleProvider)
-	strict := loose
-	strict.StrictRole = true
-	g := start(t, gobgp.Config{Neighbors: []gobgp.Neighbor{strict}})
-	l.Eventually(coming, func() error {
-		if s := status(t, g, "frr"); !strings.Contains(s.LastError, "2/11") {
-			return fmt.Errorf("%s, %q", s.State, s.LastError)
-		}
-		return nil
-	})
-	if err := g.Close(); err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		name  string
+		asn   uint32
+		start func(l *lab.Lab, h *lab.Host)
+	}{
+		{"frr", asFRR, func(l *lab.Lab, h *lab.Host) {
+			h.FRR(fmt.Sprintf("router bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n neighbor %s remote-as %d\n neighbor %[3]s timers connect 1\n",
+				asFRR, h.Addr4, l.Addr4, ourASN))
+		}},
+		{"bird", asBIRD, func(l *lab.Lab, h *lab.Host) {
+			h.BIRD(fmt.Sprintf(`router id %s;
+protocol bgp silent { strict bind yes; local %[1]s as %d; neighbor %s as %d; connect retry time 1; connect delay time 1; error wait time 1, 2;
+  ipv4 { import all; export none; }; }
+`, h.Addr4, asBIRD, l.Addr4, ourASN))
+		}},
+		{"openbgpd", asOpenBGPD, func(l *lab.Lab, h *lab.Host) {
+			h.OpenBGPD(fmt.Sprintf("AS %d\nrouter-id %s\nlisten on %[2]s\nconnect-retry 3\nallow from any\nneighbor %s {\n remote-as %d\n announce policy no\n}\n",
+				asOpenBGPD, h.Addr4, l.Addr4, ourASN))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := lab.New(t)
+			h := l.Host(c.name)
+			c.start(l, h)
+			loose := neighborOf(l, c.name, h.Addr4, c.asn, policy.RoleProvider)
+			strict := loose
+			strict.StrictRole = true
+			g := start(t, gobgp.Config{Neighbors: []gobgp.Neighbor{strict}})
+			l.Eventually(coming, func() error {
+				if s := status(t, g, c.name); !strings.Contains(s.LastError, "2/11") || s.Tally.Ups > 0 {
+					return fmt.Errorf("%s, %d times up, %q", s.State, s.Tally.Ups, s.LastError)
+				}
+				return nil
+			})
+			if err := g.Close(); err != nil {
+				t.Fatal(err)
+			}
+			g = start(t, gobgp.Config{Neighbors: []gobgp.Neighbor{loose}})
+			l.Eventually(coming, func() error { return established(t, g, c.name) })
+			if s := status(t, g, c.name); s.RemoteRole != policy.NoRole {
+				t.Errorf("a silent neighbor has role %s", s.RemoteRole)
+			}
+		})
 	}
-	g = start(t, gobgp.Config{Neighbors: []gobgp.Neighbor{loose}})
-	l.Eventually(coming, func() error { return established(t, g, "frr") })
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -143,4 +144,52 @@ func TestHoldTimer(t *testing.T) {
 		}
 		return errors.Join(err, established(t, g, "frr"))
 	})
+}
+
+// TTL security (RFC 5082) takes nothing from behind a router: what arrives with
+// a TTL of 254 is not a neighbor on the link, whatever its address. Without it
+// the same neighbor is let in, so that the refusal is seen to be the TTL's.
+func TestTTLSecurityRefusesAFarNeighbor(t *testing.T) {
+	l := lab.New(t)
+	router, far := l.Host("router"), l.Host("far")
+	near, beyond := netip.MustParseAddr("10.98.0.1"), netip.MustParseAddr("10.98.0.2")
+	far.Unplug() // its only way is through the router
+	for _, c := range []struct {
+		on   *lab.Host
+		args []string
+	}{
+		{router, []string{"link", "add", "inner", "type", "veth", "peer", "name", "outer", "netns", "far"}},
+		{router, []string{"addr", "add", near.String() + "/24", "dev", "inner"}},
+		{router, []string{"link", "set", "inner", "up"}},
+		{far, []string{"addr", "add", beyond.String() + "/24", "dev", "outer"}},
+		{far, []string{"link", "set", "outer", "up"}},
+		{far, []string{"route", "add", "default", "via", near.String()}},
+		{far, []string{"addr", "flush", "dev", "eth0"}},
+	} {
+		if _, err := c.on.Exec("ip", c.args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := router.Exec("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("ip", "route", "add", "10.98.0.0/24", "via", router.Addr4.String()).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	f := far.FRR(frrTo(far, l.Addr4, "ebgp-multihop 255", "disable-connected-check"))
+	n := neighborOf(l, "far", beyond, asFRR, policy.RoleProvider)
+	secure := n
+	secure.TTLSecurity = true
+	g := start(t, gobgp.Config{Listen: []netip.AddrPort{netip.AddrPortFrom(l.Addr4, 179)}, Neighbors: []gobgp.Neighbor{secure}})
+	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if established(t, g, "far") == nil || f.Established(l.Addr4) == nil {
+			t.Fatal("a neighbor behind a router got a session in spite of TTL security")
+		}
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n.Multihop = 2
+	g = start(t, gobgp.Config{Listen: []netip.AddrPort{netip.AddrPortFrom(l.Addr4, 179)}, Neighbors: []gobgp.Neighbor{n}})
+	l.Eventually(coming, func() error { return errors.Join(established(t, g, "far"), f.Established(l.Addr4)) })
 }
