@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/breaker"
@@ -17,12 +18,21 @@ import (
 // change by change before the commit, and the whole plan again before the wire
 // (DESIGN section 4).
 type Gate struct {
-	breaker  *breaker.Breaker
+	breaker  decider
 	baseline *baseline
 	queue    *Queue // of what may wait; nil refuses it instead
 
 	protected []netip.Prefix  // what lies within is never lost without an approval
 	sitesDown func() []string // unexpectedly; nil is none
+}
+
+// decider is the breaker as the gate needs it.
+type decider interface {
+	Admit(context.Context, breaker.Proposal, breaker.Baseline) breaker.Decision
+	Judge(context.Context, breaker.PlanFacts, breaker.Baseline) breaker.Decision
+	Release(id string, at time.Time) error
+	Covering(prefixes []netip.Prefix, at time.Time) string
+	Admitted(netip.Prefix) (breaker.Class, bool)
 }
 
 // Protect names ranges that are never lost without an approval, beside all
@@ -81,7 +91,8 @@ func (g *Gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error
 func (g *Gate) decide(ctx context.Context, c addressing.ChangeSet) breaker.Decision {
 	counts, generation := g.counts()
 	snap, _ := g.baseline.active()
-	return g.breaker.Admit(ctx, g.proposal(c, snap, generation), counts)
+	p := g.proposal(c, snap, generation)
+	return g.within(ctx, func(ctx context.Context) breaker.Decision { return g.breaker.Admit(ctx, p, counts) }, func() { _ = g.breaker.Release(p.ID, p.At) })
 }
 
 func (g *Gate) proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, generation uint64) breaker.Proposal {
@@ -172,12 +183,16 @@ func (g *Gate) Judge(ctx context.Context, p plan.Plan) (policy.Verdict, []policy
 	counts, _ := g.counts()
 	snap, _ := g.baseline.active()
 	f := facts(p, snap)
-	d := g.network(ctx, p, &f, counts)
-	if d.Verdict == breaker.Allow {
+	d := g.within(ctx, func(ctx context.Context) breaker.Decision {
+		d := g.network(ctx, p, &f, counts)
+		if d.Verdict != breaker.Allow {
+			return d
+		}
 		shadow := d.Findings
 		d = g.breaker.Judge(ctx, f, counts)
 		d.Findings = append(shadow, d.Findings...)
-	}
+		return d
+	}, nil)
 	var findings []policy.Finding
 	for _, f := range d.Findings {
 		verdict := policy.Refuse

@@ -208,7 +208,7 @@ func BenchmarkAdmit(b *testing.B) {
 // add, and the emergency lane within its bounds (DESIGN section 7).
 func TestLanesPassALock(t *testing.T) {
 	g := newGate(t, fullTable(4306))
-	if _, err := g.breaker.Trip(breaker.Global, breaker.Locked, "frozen", Actor(script), noon); err != nil {
+	if _, err := g.breaker.(*breaker.Breaker).Trip(breaker.Global, breaker.Locked, "frozen", Actor(script), noon); err != nil {
 		t.Fatal(err)
 	}
 	change := func(i int, verb string, kind addressing.EffectKind, incident string) addressing.ChangeSet {

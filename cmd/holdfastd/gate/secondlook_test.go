@@ -24,15 +24,15 @@ func TestSecondLookOpensOnWhatNobodyPlanned(t *testing.T) {
 	g := newGate(t, fullTable(4306))
 	look := NewSecondLook(slog.New(slog.DiscardHandler))
 	for _, e := range tableEvents(4306, noon) {
-		look.tell(g.breaker, e)
+		look.tell(g.breaker.(*breaker.Breaker), e)
 	}
 	later := noon.Add(time.Hour)
-	look.tell(g.breaker, bgp.Event{Kind: bgp.SessionDown, Neighbor: "transit-a", At: later})
-	if s := g.breaker.State(later); s != breaker.Closed {
+	look.tell(g.breaker.(*breaker.Breaker), bgp.Event{Kind: bgp.SessionDown, Neighbor: "transit-a", At: later})
+	if s := g.breaker.(*breaker.Breaker).State(later); s != breaker.Closed {
 		t.Fatalf("a session that went down made the breaker %s", s)
 	}
 	for _, e := range tableEvents(4306, later) {
-		look.tell(g.breaker, e)
+		look.tell(g.breaker.(*breaker.Breaker), e)
 	}
 	later = later.Add(time.Hour)
 	admitted := withdrawal(0, script)
@@ -40,18 +40,18 @@ func TestSecondLookOpensOnWhatNobodyPlanned(t *testing.T) {
 	if _, err := g.Admit(context.Background(), admitted); err != nil {
 		t.Fatal(err)
 	}
-	look.tell(g.breaker, bgp.Event{Kind: bgp.Withdrawn, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(0)}, At: later})
-	if s := g.breaker.State(later); s != breaker.Closed {
+	look.tell(g.breaker.(*breaker.Breaker), bgp.Event{Kind: bgp.Withdrawn, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(0)}, At: later})
+	if s := g.breaker.(*breaker.Breaker).State(later); s != breaker.Closed {
 		t.Fatalf("an admitted withdrawal made the breaker %s", s)
 	}
-	look.tell(g.breaker, bgp.Event{Kind: bgp.HeldBack, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(8)}, At: later})
-	if s := g.breaker.State(later); s != breaker.Closed {
+	look.tell(g.breaker.(*breaker.Breaker), bgp.Event{Kind: bgp.HeldBack, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(8)}, At: later})
+	if s := g.breaker.(*breaker.Breaker).State(later); s != breaker.Closed {
 		t.Fatalf("what never left made the breaker %s", s)
 	}
 	for i := 1; i < 200; i++ {
-		look.tell(g.breaker, bgp.Event{Kind: bgp.Withdrawn, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(i)}, At: later})
+		look.tell(g.breaker.(*breaker.Breaker), bgp.Event{Kind: bgp.Withdrawn, Neighbor: "transit-a", Prefixes: []netip.Prefix{nth(i)}, At: later})
 	}
-	if s := g.breaker.State(later); s != breaker.Open {
+	if s := g.breaker.(*breaker.Breaker).State(later); s != breaker.Open {
 		t.Fatalf("200 withdrawals that nobody planned left the breaker %s", s)
 	}
 }
@@ -66,8 +66,8 @@ func TestSecondLookNeverBlocksTheSpeaker(t *testing.T) {
 		t.Fatal("lost observations were not noticed")
 	}
 	<-look.lost
-	look.open(g.breaker, "lost")
-	if s := g.breaker.State(noon); s != breaker.Open {
+	look.open(g.breaker.(*breaker.Breaker), "lost")
+	if s := g.breaker.(*breaker.Breaker).State(noon); s != breaker.Open {
 		t.Errorf("the breaker is %s without its second look, want open", s)
 	}
 }
