@@ -33,6 +33,7 @@ func All() []Drill {
 	return []Drill{
 		{ID: "D1", Title: "20 February 2026: a clean-up task that was given everything", Run: february},
 		{ID: "D4", Title: "a month of legitimate load must pass", Run: month},
+		{ID: "open", Title: "what must work while the breaker is open", Run: openLanes},
 	}
 }
 

@@ -156,3 +156,26 @@ func TestDrillD4(t *testing.T) {
 		}
 	}
 }
+
+// With the global scope open 40 on-demand announcements, an emergency, an
+// owner's own withdrawal and a restore reach the neighbor, and the restore
+// brings back nothing that was taken down on purpose.
+func TestOpenLanes(t *testing.T) {
+	t.Parallel()
+	d, err := Find("open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Carry(t.Context(), d, Options{Dir: t.TempDir(), Small: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range r.Bars {
+		if !b.Met && !strings.HasPrefix(b.Want, "within") { // durations are for the drill alone
+			t.Errorf("%s: want %s, got %s\n%s", b.Name, b.Want, b.Got, r.Markdown())
+		}
+	}
+	if len(r.Bars) < 7 {
+		t.Errorf("only %d bars", len(r.Bars))
+	}
+}
