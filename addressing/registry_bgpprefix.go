@@ -185,12 +185,23 @@ func sameRoute(a, b BGPPrefix) bool {
 // toggle sets the desired state of one route, and keeps or lifts the owner's
 // negative intent with it.
 func (m *mutation) toggle(d PrefixDetail, b *BGPPrefix, advertised bool) error {
-	if b.Advertised == advertised && (!advertised || len(d.BlockedBy(b.CIDR, m.req.At)) == 0) {
+	if m.settled(d, *b, advertised) {
 		return nil
 	}
 	if err := togglable(d); err != nil {
 		return err
 	}
+	return m.turn(d, b, advertised)
+}
+
+// settled reports whether the route is as it is wanted, and nothing stands
+// against it.
+func (m *mutation) settled(d PrefixDetail, b BGPPrefix, advertised bool) bool {
+	return b.Advertised == advertised && (!advertised || len(d.BlockedBy(b.CIDR, m.req.At)) == 0)
+}
+
+// turn is toggle once it is clear that whoever asks is in control.
+func (m *mutation) turn(d PrefixDetail, b *BGPPrefix, advertised bool) error {
 	if advertised {
 		if err := m.liftFor(d, *b); err != nil {
 			return err

@@ -73,6 +73,10 @@ const (
 	Withdrawn   EventKind = "withdrawn"
 	LeakBlocked EventKind = "leak_blocked"
 	HeldBack    EventKind = "held_back" // a withdrawal that the Target does not ask for
+
+	// What a customer asks for on its own session (BGP control, ADR-08).
+	SignalAnnounced EventKind = "signal_announced"
+	SignalWithdrawn EventKind = "signal_withdrawn" // in so many words; a session that ends signals nothing
 )
 
 // Event is one observation at a neighbor's session. Routes of one UPDATE

@@ -117,6 +117,7 @@ func (in *ingress) control(u *wire.Update) error {
 			return nil // attributes that have no encoding: dropped
 		}
 	}
+	in.signal(u, accepted)
 	for p := range u.Advertisements() {
 		handed := accepted && n.Accept != nil && n.Accept(p)
 		switch {
@@ -185,6 +186,7 @@ func only(prefixes []netip.Prefix, f addressing.Family) []netip.Prefix {
 
 // forget takes back what the session handed to the engine.
 func (in *ingress) forget() {
+	in.neighbor.said.end()
 	var gone []netip.Prefix
 	for p, handed := range in.seen {
 		if handed {

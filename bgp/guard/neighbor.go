@@ -24,6 +24,7 @@ type neighbor struct {
 	table *table
 	leg   *leg
 	count tally
+	said  signals // by a neighbor with Receive control
 	ctx   context.Context
 	stop  context.CancelFunc
 	shown atomic.Pointer[policy.Neighbor] // as the configuration has it now
