@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/control"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -96,4 +97,30 @@ func (d *daemon) observe(ctx context.Context, at time.Time) {
 			}
 		}
 	}
+}
+
+// controlCollector reads what customers signal at each scrape.
+type controlCollector struct{ c *control.Control }
+
+var (
+	signalsDesc = prometheus.NewDesc("holdfast_control_signals_total", "BGP control signals carried out, and tries that were refused.", []string{"outcome"}, nil)
+	waitingDesc = prometheus.NewDesc("holdfast_control_signals_waiting", "BGP control signals that were heard and not carried out.", nil, nil)
+	lostDesc    = prometheus.NewDesc("holdfast_control_sessions_lost", "BGP control sessions that are down; what they signalled last stays.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c controlCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{signalsDesc, waitingDesc, lostDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c controlCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.c.State()
+	for outcome, n := range map[string]int{"announced": s.Counts.Announced, "withdrawn": s.Counts.Withdrawn, "refused": s.Counts.Refused} {
+		ch <- prometheus.MustNewConstMetric(signalsDesc, prometheus.CounterValue, float64(n), outcome)
+	}
+	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting))
+	ch <- prometheus.MustNewConstMetric(lostDesc, prometheus.GaugeValue, float64(len(s.Lost)))
 }

@@ -21,8 +21,10 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing/sqlite"
 	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/bgp/gobgp"
+	"github.com/holdfast-bgp/holdfast/bgp/guard"
 	"github.com/holdfast-bgp/holdfast/breaker"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/control"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/version"
 	"github.com/holdfast-bgp/holdfast/snapshots"
@@ -63,6 +65,7 @@ type daemon struct {
 	cleaner   *cleaner
 	feed      *feedServer
 	speakers  *speakers
+	control   *control.Control
 	api       *api.Server
 	servers   servers
 	registry  atomic.Pointer[addressing.Registry]
@@ -116,7 +119,7 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.look = gate.NewSecondLook(d.log)
 	d.evidence = newEvidence(d)
 	d.notices = &notices{evidence: d.evidence, file: d.dir.notices()}
-	if d.speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, d.look.See); err != nil {
+	if err = d.openSpeaker(); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
 	if d.cfg.Observe {
@@ -149,6 +152,35 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.feed = newFeedServer(d.store, d.breaker, d.log)
 	d.speakers = &speakers{dir: d.dir.speakers(), environment: d.cfg.Environment, generation: func() uint64 { return d.pipeline.Runner.Active().Head.Generation }}
 	return d.openAPI(now)
+}
+
+// openSpeaker makes the speaker and what listens to it.
+func (d *daemon) openSpeaker() error {
+	var speaker *guard.Guard
+	d.control = control.New(control.Config{
+		Accounts:  d.cfg.Controlled(),
+		Registry:  d.signalled,
+		Announced: func(neighbor string) []netip.Prefix { return speaker.Signalled(neighbor) },
+		Active:    func() *snapshots.Snapshot { s, _ := d.pipeline.Active(); return s },
+		Log:       d.log,
+	})
+	allows := func(neighbor string) func(netip.Prefix) bool {
+		return func(p netip.Prefix) bool { return d.control.Allows(neighbor, p) }
+	}
+	var err error
+	if speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, func(e bgp.Event) { d.look.See(e); d.control.See(e) }, allows); err != nil {
+		return err // and d.speaker is no Speaker that is no nil
+	}
+	d.speaker = speaker
+	return nil
+}
+
+// signalled is desired state for BGP control, nil while it cannot be used.
+func (d *daemon) signalled() control.Registry {
+	if r := d.registry.Load(); r != nil {
+		return r
+	}
+	return nil
 }
 
 // openBreaker opens the breaker. Where not even an open one can be recorded, it
@@ -248,6 +280,7 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.keepDatabase(running, !booted.None)
 	go d.validate.run(running)
 	go d.cleaner.run(running)
+	go d.control.Run(running)
 	d.watch(running)
 	stop()
 	<-ended
@@ -270,7 +303,7 @@ func (d *daemon) listen() error {
 	registry.MustRegister(d.api.Collectors()...)
 	registry.MustRegister(sourceCollector{d.validate})
 	registry.MustRegister(d.cleaner.collectors()...)
-	registry.MustRegister(d.speakers, observeCollector{d})
+	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return d.servers.metrics(d.cfg.Metrics, mux)
@@ -420,7 +453,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
-	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.cfg.Breaker.Risks(persons{d}.count()))
+	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.cfg.Breaker.Risks(persons{d}.count()))
 	d.settling.Lock()
 	defer d.settling.Unlock()
 	if len(d.limits.waiting) > 0 {
@@ -501,7 +534,9 @@ func (d *daemon) close() {
 	}
 }
 
-func newSpeaker(c *config.Config, dir dataDir, restarting bool, log *slog.Logger, see func(bgp.Event)) (bgp.Speaker, error) {
+// newSpeaker makes a speaker. allows says what a neighbor with receive control
+// may signal; nil is nothing.
+func newSpeaker(c *config.Config, dir dataDir, restarting bool, log *slog.Logger, see func(bgp.Event), allows func(neighbor string) func(netip.Prefix) bool) (*guard.Guard, error) {
 	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, Restarting: restarting, StateDir: dir.adjRIBOut(), Logger: log, Events: see}
 	for _, n := range c.BGP.Neighbors {
 		key, err := md5Key(n.MD5File)
@@ -519,13 +554,11 @@ func newSpeaker(c *config.Config, dir dataDir, restarting bool, log *slog.Logger
 			HoldTime:        n.HoldTime,
 			GracefulRestart: gobgp.GracefulRestart{Enabled: n.GracefulRestart, RestartTime: n.RestartTime, StaleTime: n.StaleTime},
 			StrictRole:      n.StrictRole,
+			MaxPrefixes:     n.MaxPrefixes,
+			Accept:          allows(n.Name),
 		})
 	}
-	speaker, err := gobgp.NewGuarded(g)
-	if err != nil {
-		return nil, err // not a Speaker that is no nil
-	}
-	return speaker, nil
+	return gobgp.NewGuarded(g)
 }
 
 func md5Key(file string) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -85,9 +86,12 @@ func (l *lone) open(now time.Time) (err error) {
 	l.reporter = newReporter(l, reports, now)
 	// A disk that was lost cannot tell a first start from another one. The
 	// restart bits do no harm on a first one: there is nothing to keep.
-	if l.speaker, err = newSpeaker(&l.cfg.Config, l.dir, true, l.log, l.reporter.see); err != nil {
+	nothing := func(string) func(netip.Prefix) bool { return nil }
+	speaker, err := newSpeaker(&l.cfg.Config, l.dir, true, l.log, l.reporter.see, nothing)
+	if err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
+	l.speaker = speaker
 	l.follower, err = rollout.NewFollower(rollout.FollowerConfig{
 		Environment: l.cfg.Environment,
 		Network:     l.cfg.Network(nil, nil),

@@ -83,10 +83,24 @@ type Neighbor struct {
 	Multihop        int // hops, 0: directly connected
 	Passive         bool
 	StrictRole      bool
+	Account         string // the account whose prefixes a neighbor with Receive control signals
+	MaxPrefixes     int    // most prefixes it may send
 	HoldTime        time.Duration
 	GracefulRestart bool
 	RestartTime     time.Duration
 	StaleTime       time.Duration // long-lived graceful restart; 0: not offered
+}
+
+// Controlled are the accounts of neighbors that signal with BGP, by the
+// neighbor's name.
+func (c *Config) Controlled() map[string]string {
+	out := map[string]string{}
+	for _, n := range c.BGP.Neighbors {
+		if n.Receive == policy.ReceiveControl {
+			out[n.Name] = n.Account
+		}
+	}
+	return out
 }
 
 // Network is the part of the configuration that every snapshot carries.

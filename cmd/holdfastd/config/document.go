@@ -94,6 +94,8 @@ type shared struct {
 	Multihop        *int          `yaml:"multihop"`
 	Passive         *bool         `yaml:"passive"`
 	Receive         string        `yaml:"receive"`
+	Account         string        `yaml:"account"`
+	MaxPrefixes     *int          `yaml:"max_prefixes_in"`
 	HoldTime        string        `yaml:"hold_time"`
 	GracefulRestart *gracefulPart `yaml:"graceful_restart"`
 	LocalAddress    string        `yaml:"local_address"`
@@ -127,6 +129,7 @@ func (n shared) inherit(g shared) shared {
 	text(&n.Class, g.Class)
 	text(&n.MD5File, g.MD5File)
 	text(&n.Receive, g.Receive)
+	text(&n.Account, g.Account)
 	text(&n.HoldTime, g.HoldTime)
 	text(&n.LocalAddress, g.LocalAddress)
 	value(&n.ASN, g.ASN)
@@ -137,6 +140,7 @@ func (n shared) inherit(g shared) shared {
 	value(&n.Multihop, g.Multihop)
 	value(&n.Passive, g.Passive)
 	value(&n.Port, g.Port)
+	value(&n.MaxPrefixes, g.MaxPrefixes)
 	value(&n.GracefulRestart, g.GracefulRestart)
 	if n.Confederation == nil {
 		n.Confederation = g.Confederation

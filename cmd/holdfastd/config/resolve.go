@@ -24,8 +24,11 @@ const (
 	defaultPerSecond   = 200
 	defaultBurst       = 400
 	defaultSite        = "default"
+	defaultMaxPrefixes = 1000
 	maxSocketPath      = 107 // sun_path of a Unix socket, without its NUL
 )
+
+var accountShape = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 var nameShape = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
@@ -186,7 +189,6 @@ func (j *judge) neighbor(n declared, c *Config, d declarations) Neighbor {
 		ASN:      j.remoteASN(field, s, kind, c.BGP.ASN),
 		LocalASN: c.BGP.ASN,
 		Families: j.families(field, s.Families),
-		Receive:  j.receive(field, s.Receive),
 	}}
 	if s.LocalAS != nil {
 		out.LocalASN = j.asn(field+".local_as", s.LocalAS)
@@ -196,6 +198,7 @@ func (j *judge) neighbor(n declared, c *Config, d declarations) Neighbor {
 	}
 	j.session(field, s, &out)
 	j.role(field, s, &out)
+	j.receive(field, s, &out)
 	j.nextHops(field, s.Attributes, &out)
 	j.attributes(field, s.Attributes, d.marker, &out)
 	j.transport(field, s, &out)
@@ -251,11 +254,33 @@ func (j *judge) site(field, s string, sites []string) string {
 	return s
 }
 
-func (j *judge) receive(field, s string) policy.Receive {
-	if s != "" && s != string(policy.ReceiveNone) {
-		j.wrong(field+".receive", fmt.Sprintf("%q is not available in this version", s), "use none, the default: routes from the neighbor are dropped")
+// receive judges who may send us routes: nobody, or a customer that signals
+// the prefixes of its account (ADR-08).
+func (j *judge) receive(field string, s shared, out *Neighbor) {
+	out.Receive = policy.ReceiveNone
+	switch policy.Receive(s.Receive) {
+	case "", policy.ReceiveNone:
+		if s.Account != "" || s.MaxPrefixes != nil {
+			j.wrong(field+".account", "is given, and nothing is received from the neighbor", "set receive: control, or leave account and max_prefixes_in out")
+		}
+		return
+	case policy.ReceiveControl:
+	default:
+		j.wrong(field+".receive", fmt.Sprintf("%q is not known", s.Receive), "use none, the default, or control: the customer signals its prefixes by announcing them")
+		return
 	}
-	return policy.ReceiveNone
+	out.Receive, out.Account, out.MaxPrefixes = policy.ReceiveControl, s.Account, defaultMaxPrefixes
+	if out.Kind == policy.Edge || out.Role != policy.RoleProvider {
+		j.wrong(field+".receive", "control is for a customer's own session", "set kind: ebgp and role: provider, or leave receive out")
+	}
+	if !accountShape.MatchString(s.Account) {
+		j.wrong(field+".account", fmt.Sprintf("%q is no account id", s.Account), "give the id of the account whose prefixes the neighbor signals (holdfast account list)")
+	}
+	if s.MaxPrefixes != nil {
+		if out.MaxPrefixes = *s.MaxPrefixes; *s.MaxPrefixes < 1 {
+			j.wrong(field+".max_prefixes_in", "must be at least 1", fmt.Sprintf("leave it out for %d", defaultMaxPrefixes))
+		}
+	}
 }
 
 func (j *judge) role(field string, s shared, out *Neighbor) {

@@ -83,6 +83,9 @@ func (j *judge) resolveSpeak(d speakDocument) *Speak {
 	}
 	c.Feed = j.feed(d.Feed)
 	j.resolveBGP(&c.Config, d.BGP)
+	if len(c.Controlled()) > 0 {
+		j.wrong("bgp.neighbors", "a speaker alone keeps no desired state that a customer could signal (receive: control)", "give the session to holdfastd serve")
+	}
 	return c
 }
 
