@@ -60,6 +60,8 @@ func (w *world) bodies() map[string]string {
 		"OperatorPrefixCreate": `{"account_id":"` + w.account + `","cidr":"203.0.113.0/24","asn":64500}`,
 		"PrefixApprove":        `{"accept_risk":["unverified"]}`,
 		"PrefixBlock":          `{"reason":"intruder"}`,
+		"PrefixControl":        `{"on_demand_locked":true,"reason":"intruder"}`,
+		"RouteEdit":            `{"resting":"withdrawn","reason":"intruder"}`,
 		"PrefixUnblock":        `{"reason":"intruder"}`,
 		"Rollback":             `{"all":true,"reason":"intruder"}`,
 		"BreakerReset":         `{"scope":"account","key":"x","trip_id":"T1","reason":"intruder"}`,

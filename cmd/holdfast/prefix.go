@@ -68,6 +68,7 @@ func prefixCommands() []*cli.Command {
 			Flags:  mutating(&cli.StringFlag{Name: "intent", Usage: "negative intent `ID`; needed when there are several blocks"}),
 			Action: action(unblockPrefix),
 		},
+		editPrefixCommand(),
 		{Name: "delete", Usage: "delete a withdrawn, unbound prefix (with grace)", ArgsUsage: "PREFIX", Flags: mutating(), Action: action(deletePrefix)},
 		{
 			Name: "undelete", Usage: "bring a prefix back within its grace time", ArgsUsage: "PREFIX_ID", Flags: mutating(),

@@ -85,6 +85,18 @@ func (f *FRR) Show(command string) ([]byte, error) {
 	return out, nil
 }
 
+// Configure enters lines of configuration, in their order, as a person would.
+func (f *FRR) Configure(lines ...string) error {
+	args := []string{"--vty_socket", f.dir, "-d", "bgpd", "-c", "configure terminal"}
+	for _, line := range lines {
+		args = append(args, "-c", line)
+	}
+	if out, err := exec.Command("vtysh", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("frr: %q: %w\n%s", lines, err, out)
+	}
+	return nil
+}
+
 // Neighbor is the state of a session as FRR sees it.
 type Neighbor struct {
 	State      string `json:"bgpState"` // "Established", "Active", ...
