@@ -578,6 +578,24 @@ func (e PrefixApproved) Valid() bool {
 	}
 }
 
+// Defines values for PrefixControlControl.
+const (
+	PrefixControlControlAPI PrefixControlControl = "api"
+	PrefixControlControlBgp PrefixControlControl = "bgp"
+)
+
+// Valid indicates whether the value is a known member of the PrefixControlControl enum.
+func (e PrefixControlControl) Valid() bool {
+	switch e {
+	case PrefixControlControlAPI:
+		return true
+	case PrefixControlControlBgp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PrefixStatusControl.
 const (
 	PrefixStatusControlAPI PrefixStatusControl = "api"
@@ -653,6 +671,24 @@ func (e RefusalVerdict) Valid() bool {
 	case RefusalVerdictHold:
 		return true
 	case RefusalVerdictRefuse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RouteEditResting.
+const (
+	RouteEditRestingAdvertised RouteEditResting = "advertised"
+	RouteEditRestingWithdrawn  RouteEditResting = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the RouteEditResting enum.
+func (e RouteEditResting) Valid() bool {
+	switch e {
+	case RouteEditRestingAdvertised:
+		return true
+	case RouteEditRestingWithdrawn:
 		return true
 	default:
 		return false
@@ -2236,6 +2272,19 @@ type PrefixBlock struct {
 	Reason    string     `json:"reason"`
 }
 
+// PrefixControl defines model for PrefixControl.
+type PrefixControl struct {
+	// Control bgp: the customer signals by announcing the prefix on its own session
+	Control *PrefixControlControl `json:"control,omitempty"`
+
+	// OnDemandLocked true: the owner may not toggle it
+	OnDemandLocked *bool   `json:"on_demand_locked,omitempty"`
+	Reason         *string `json:"reason,omitempty"`
+}
+
+// PrefixControlControl bgp: the customer signals by announcing the prefix on its own session
+type PrefixControlControl string
+
 // PrefixCreate defines model for PrefixCreate.
 type PrefixCreate struct {
 	Asn                 int64   `json:"asn"`
@@ -2485,6 +2534,22 @@ type RollbackResult struct {
 	Pinned bool  `json:"pinned"`
 	To     int64 `json:"to"`
 }
+
+// RouteEdit defines model for RouteEdit.
+type RouteEdit struct {
+	// AllSites true, instead of sites: every site there is and will be
+	AllSites *bool   `json:"all_sites,omitempty"`
+	Reason   *string `json:"reason,omitempty"`
+
+	// Resting the state it goes back to; withdrawn is for on-demand prefixes
+	Resting *RouteEditResting `json:"resting,omitempty"`
+
+	// Sites names of sites
+	Sites *[]string `json:"sites,omitempty"`
+}
+
+// RouteEditResting the state it goes back to; withdrawn is for on-demand prefixes
+type RouteEditResting string
 
 // RouteStatus defines model for RouteStatus.
 type RouteStatus struct {
@@ -3663,6 +3728,21 @@ type DeletePrefixParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ControlPrefixParams defines parameters for ControlPrefix.
+type ControlPrefixParams struct {
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // AdvertisePrefixParams defines parameters for AdvertisePrefix.
 type AdvertisePrefixParams struct {
 	// HoldfastReason why, for the audit log
@@ -3722,6 +3802,21 @@ type BlockPrefixParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// EditRouteParams defines parameters for EditRoute.
+type EditRouteParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
@@ -4108,6 +4203,9 @@ type UndrainNeighborJSONRequestBody = ReasonRequired
 // CreatePrefixJSONRequestBody defines body for CreatePrefix for application/json ContentType.
 type CreatePrefixJSONRequestBody = OperatorPrefixCreate
 
+// ControlPrefixJSONRequestBody defines body for ControlPrefix for application/json ContentType.
+type ControlPrefixJSONRequestBody = PrefixControl
+
 // AdvertisePrefixJSONRequestBody defines body for AdvertisePrefix for application/json ContentType.
 type AdvertisePrefixJSONRequestBody = ReasonOnly
 
@@ -4119,6 +4217,9 @@ type CreateBindingJSONRequestBody = PrefixBind
 
 // BlockPrefixJSONRequestBody defines body for BlockPrefix for application/json ContentType.
 type BlockPrefixJSONRequestBody = PrefixBlock
+
+// EditRouteJSONRequestBody defines body for EditRoute for application/json ContentType.
+type EditRouteJSONRequestBody = RouteEdit
 
 // UnblockPrefixJSONRequestBody defines body for UnblockPrefix for application/json ContentType.
 type UnblockPrefixJSONRequestBody = PrefixUnblock
@@ -4386,6 +4487,9 @@ type ServerInterface interface {
 	// GetPrefix one prefix in plain words: desired, bound, advertised, seen, held, since when, by whom
 	// (GET /v1/prefixes/{prefix_id})
 	GetPrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath)
+	// ControlPrefix say who signals a prefix (api or bgp), and whether its owner may toggle it
+	// (PATCH /v1/prefixes/{prefix_id})
+	ControlPrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, params ControlPrefixParams)
 	// AdvertisePrefix advertise every BGP prefix of the prefix
 	// (POST /v1/prefixes/{prefix_id}/advertise)
 	AdvertisePrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, params AdvertisePrefixParams)
@@ -4404,6 +4508,9 @@ type ServerInterface interface {
 	// GetPrefixHistory audit entries of the prefix and what belongs to it
 	// (GET /v1/prefixes/{prefix_id}/history)
 	GetPrefixHistory(w http.ResponseWriter, r *http.Request, prefixID PrefixPath)
+	// EditRoute set the resting state and the sites of a route
+	// (PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id})
+	EditRoute(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params EditRouteParams)
 	// UnblockPrefix lift the block of a prefix
 	// (POST /v1/prefixes/{prefix_id}/unblock)
 	UnblockPrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, params UnblockPrefixParams)
@@ -9794,6 +9901,113 @@ func (siw *ServerInterfaceWrapper) GetPrefix(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ControlPrefix operation middleware
+func (siw *ServerInterfaceWrapper) ControlPrefix(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "prefix_id" -------------
+	var prefixID PrefixPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prefix_id", r.PathValue("prefix_id"), &prefixID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "prefix_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ControlPrefixParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ControlPrefix(w, r, prefixID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // AdvertisePrefix operation middleware
 func (siw *ServerInterfaceWrapper) AdvertisePrefix(w http.ResponseWriter, r *http.Request) {
 
@@ -10341,6 +10555,122 @@ func (siw *ServerInterfaceWrapper) GetPrefixHistory(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetPrefixHistory(w, r, prefixID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EditRoute operation middleware
+func (siw *ServerInterfaceWrapper) EditRoute(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "prefix_id" -------------
+	var prefixID PrefixPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prefix_id", r.PathValue("prefix_id"), &prefixID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "prefix_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "bgp_prefix_id" -------------
+	var bgpPrefixID BGPPrefixPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bgp_prefix_id", r.PathValue("bgp_prefix_id"), &bgpPrefixID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "bgp_prefix_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditRouteParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EditRoute(w, r, prefixID, bgpPrefixID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -12665,6 +12995,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/prefixes/pending-deletions", wrapper.ListPendingDeletions)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/prefixes/{prefix_id}", wrapper.DeletePrefix)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/prefixes/{prefix_id}", wrapper.GetPrefix)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/prefixes/{prefix_id}", wrapper.ControlPrefix)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/prefixes/{prefix_id}/routes/{bgp_prefix_id}", wrapper.EditRoute)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/prefixes/{prefix_id}/history", wrapper.GetPrefixHistory)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/prefixes/{prefix_id}/undelete", wrapper.UndeletePrefix)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/prefixes/{prefix_id}/approve", wrapper.ApprovePrefix)
@@ -16067,6 +16399,61 @@ func (response GetPrefixdefaultApplicationProblemPlusJSONResponse) VisitGetPrefi
 	return err
 }
 
+type ControlPrefixRequestObject struct {
+	PrefixID PrefixPath `json:"prefix_id"`
+	Params   ControlPrefixParams
+	Body     *ControlPrefixJSONRequestBody
+}
+
+type ControlPrefixResponseObject interface {
+	VisitControlPrefixResponse(w http.ResponseWriter) error
+}
+
+type ControlPrefix200ResponseHeaders struct {
+	ETag           *string
+	HoldfastChange *string
+}
+
+type ControlPrefix200JSONResponse struct {
+	Body    PrefixStatus
+	Headers ControlPrefix200ResponseHeaders
+}
+
+func (response ControlPrefix200JSONResponse) VisitControlPrefixResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ControlPrefixdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ControlPrefixdefaultApplicationProblemPlusJSONResponse) VisitControlPrefixResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AdvertisePrefixRequestObject struct {
 	PrefixID PrefixPath `json:"prefix_id"`
 	Params   AdvertisePrefixParams
@@ -16350,6 +16737,62 @@ type GetPrefixHistorydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetPrefixHistorydefaultApplicationProblemPlusJSONResponse) VisitGetPrefixHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditRouteRequestObject struct {
+	PrefixID    PrefixPath    `json:"prefix_id"`
+	BgpPrefixID BGPPrefixPath `json:"bgp_prefix_id"`
+	Params      EditRouteParams
+	Body        *EditRouteJSONRequestBody
+}
+
+type EditRouteResponseObject interface {
+	VisitEditRouteResponse(w http.ResponseWriter) error
+}
+
+type EditRoute200ResponseHeaders struct {
+	ETag           *string
+	HoldfastChange *string
+}
+
+type EditRoute200JSONResponse struct {
+	Body    PrefixStatus
+	Headers EditRoute200ResponseHeaders
+}
+
+func (response EditRoute200JSONResponse) VisitEditRouteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditRoutedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditRoutedefaultApplicationProblemPlusJSONResponse) VisitEditRouteResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17894,6 +18337,9 @@ type StrictServerInterface interface {
 	// GetPrefix one prefix in plain words: desired, bound, advertised, seen, held, since when, by whom
 	// (GET /v1/prefixes/{prefix_id})
 	GetPrefix(ctx context.Context, request GetPrefixRequestObject) (GetPrefixResponseObject, error)
+	// ControlPrefix say who signals a prefix (api or bgp), and whether its owner may toggle it
+	// (PATCH /v1/prefixes/{prefix_id})
+	ControlPrefix(ctx context.Context, request ControlPrefixRequestObject) (ControlPrefixResponseObject, error)
 	// AdvertisePrefix advertise every BGP prefix of the prefix
 	// (POST /v1/prefixes/{prefix_id}/advertise)
 	AdvertisePrefix(ctx context.Context, request AdvertisePrefixRequestObject) (AdvertisePrefixResponseObject, error)
@@ -17912,6 +18358,9 @@ type StrictServerInterface interface {
 	// GetPrefixHistory audit entries of the prefix and what belongs to it
 	// (GET /v1/prefixes/{prefix_id}/history)
 	GetPrefixHistory(ctx context.Context, request GetPrefixHistoryRequestObject) (GetPrefixHistoryResponseObject, error)
+	// EditRoute set the resting state and the sites of a route
+	// (PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id})
+	EditRoute(ctx context.Context, request EditRouteRequestObject) (EditRouteResponseObject, error)
 	// UnblockPrefix lift the block of a prefix
 	// (POST /v1/prefixes/{prefix_id}/unblock)
 	UnblockPrefix(ctx context.Context, request UnblockPrefixRequestObject) (UnblockPrefixResponseObject, error)
@@ -20142,6 +20591,40 @@ func (sh *strictHandler) GetPrefix(w http.ResponseWriter, r *http.Request, prefi
 	}
 }
 
+// ControlPrefix operation middleware
+func (sh *strictHandler) ControlPrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, params ControlPrefixParams) {
+	var request ControlPrefixRequestObject
+
+	request.PrefixID = prefixID
+	request.Params = params
+
+	var body ControlPrefixJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ControlPrefix(ctx, request.(ControlPrefixRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ControlPrefix")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ControlPrefixResponseObject); ok {
+		if err := validResponse.VisitControlPrefixResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // AdvertisePrefix operation middleware
 func (sh *strictHandler) AdvertisePrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, params AdvertisePrefixParams) {
 	var request AdvertisePrefixRequestObject
@@ -20329,6 +20812,41 @@ func (sh *strictHandler) GetPrefixHistory(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetPrefixHistoryResponseObject); ok {
 		if err := validResponse.VisitGetPrefixHistoryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EditRoute operation middleware
+func (sh *strictHandler) EditRoute(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params EditRouteParams) {
+	var request EditRouteRequestObject
+
+	request.PrefixID = prefixID
+	request.BgpPrefixID = bgpPrefixID
+	request.Params = params
+
+	var body EditRouteJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EditRoute(ctx, request.(EditRouteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditRoute")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EditRouteResponseObject); ok {
+		if err := validResponse.VisitEditRouteResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

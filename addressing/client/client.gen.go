@@ -576,6 +576,24 @@ func (e PrefixApproved) Valid() bool {
 	}
 }
 
+// Defines values for PrefixControlControl.
+const (
+	PrefixControlControlAPI PrefixControlControl = "api"
+	PrefixControlControlBgp PrefixControlControl = "bgp"
+)
+
+// Valid indicates whether the value is a known member of the PrefixControlControl enum.
+func (e PrefixControlControl) Valid() bool {
+	switch e {
+	case PrefixControlControlAPI:
+		return true
+	case PrefixControlControlBgp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PrefixStatusControl.
 const (
 	PrefixStatusControlAPI PrefixStatusControl = "api"
@@ -651,6 +669,24 @@ func (e RefusalVerdict) Valid() bool {
 	case RefusalVerdictHold:
 		return true
 	case RefusalVerdictRefuse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RouteEditResting.
+const (
+	RouteEditRestingAdvertised RouteEditResting = "advertised"
+	RouteEditRestingWithdrawn  RouteEditResting = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the RouteEditResting enum.
+func (e RouteEditResting) Valid() bool {
+	switch e {
+	case RouteEditRestingAdvertised:
+		return true
+	case RouteEditRestingWithdrawn:
 		return true
 	default:
 		return false
@@ -2234,6 +2270,19 @@ type PrefixBlock struct {
 	Reason    string     `json:"reason"`
 }
 
+// PrefixControl defines model for PrefixControl.
+type PrefixControl struct {
+	// Control bgp: the customer signals by announcing the prefix on its own session
+	Control *PrefixControlControl `json:"control,omitempty"`
+
+	// OnDemandLocked true: the owner may not toggle it
+	OnDemandLocked *bool   `json:"on_demand_locked,omitempty"`
+	Reason         *string `json:"reason,omitempty"`
+}
+
+// PrefixControlControl bgp: the customer signals by announcing the prefix on its own session
+type PrefixControlControl string
+
 // PrefixCreate defines model for PrefixCreate.
 type PrefixCreate struct {
 	Asn                 int64   `json:"asn"`
@@ -2483,6 +2532,22 @@ type RollbackResult struct {
 	Pinned bool  `json:"pinned"`
 	To     int64 `json:"to"`
 }
+
+// RouteEdit defines model for RouteEdit.
+type RouteEdit struct {
+	// AllSites true, instead of sites: every site there is and will be
+	AllSites *bool   `json:"all_sites,omitempty"`
+	Reason   *string `json:"reason,omitempty"`
+
+	// Resting the state it goes back to; withdrawn is for on-demand prefixes
+	Resting *RouteEditResting `json:"resting,omitempty"`
+
+	// Sites names of sites
+	Sites *[]string `json:"sites,omitempty"`
+}
+
+// RouteEditResting the state it goes back to; withdrawn is for on-demand prefixes
+type RouteEditResting string
 
 // RouteStatus defines model for RouteStatus.
 type RouteStatus struct {
@@ -3661,6 +3726,21 @@ type DeletePrefixParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ControlPrefixParams defines parameters for ControlPrefix.
+type ControlPrefixParams struct {
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // AdvertisePrefixParams defines parameters for AdvertisePrefix.
 type AdvertisePrefixParams struct {
 	// HoldfastReason why, for the audit log
@@ -3720,6 +3800,21 @@ type BlockPrefixParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// EditRouteParams defines parameters for EditRoute.
+type EditRouteParams struct {
 	// HoldfastConfirm token of a refused withdrawal beyond the free budget
 	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
 
@@ -4106,6 +4201,9 @@ type UndrainNeighborJSONRequestBody = ReasonRequired
 // CreatePrefixJSONRequestBody defines body for CreatePrefix for application/json ContentType.
 type CreatePrefixJSONRequestBody = OperatorPrefixCreate
 
+// ControlPrefixJSONRequestBody defines body for ControlPrefix for application/json ContentType.
+type ControlPrefixJSONRequestBody = PrefixControl
+
 // AdvertisePrefixJSONRequestBody defines body for AdvertisePrefix for application/json ContentType.
 type AdvertisePrefixJSONRequestBody = ReasonOnly
 
@@ -4117,6 +4215,9 @@ type CreateBindingJSONRequestBody = PrefixBind
 
 // BlockPrefixJSONRequestBody defines body for BlockPrefix for application/json ContentType.
 type BlockPrefixJSONRequestBody = PrefixBlock
+
+// EditRouteJSONRequestBody defines body for EditRoute for application/json ContentType.
+type EditRouteJSONRequestBody = RouteEdit
 
 // UnblockPrefixJSONRequestBody defines body for UnblockPrefix for application/json ContentType.
 type UnblockPrefixJSONRequestBody = PrefixUnblock
@@ -4840,6 +4941,20 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/prefixes/{prefix_id} (the `GetPrefix` operationId).
 	GetPrefix(ctx context.Context, prefixID PrefixPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ControlPrefixWithBody say who signals a prefix (api or bgp), and whether its owner may toggle it
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+	ControlPrefixWithBody(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ControlPrefix say who signals a prefix (api or bgp), and whether its owner may toggle it
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+	ControlPrefix(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, body ControlPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AdvertisePrefixWithBody advertise every BGP prefix of the prefix
 	//
 	// Takes any type of body and a specified content type.
@@ -4905,6 +5020,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/prefixes/{prefix_id}/history (the `GetPrefixHistory` operationId).
 	GetPrefixHistory(ctx context.Context, prefixID PrefixPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditRouteWithBody set the resting state and the sites of a route
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+	EditRouteWithBody(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditRoute set the resting state and the sites of a route
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+	EditRoute(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, body EditRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UnblockPrefixWithBody lift the block of a prefix
 	//
@@ -6775,6 +6904,40 @@ func (c *Client) GetPrefix(ctx context.Context, prefixID PrefixPath, reqEditors 
 	return c.Client.Do(req)
 }
 
+// ControlPrefixWithBody say who signals a prefix (api or bgp), and whether its owner may toggle it
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+func (c *Client) ControlPrefixWithBody(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewControlPrefixRequestWithBody(c.Server, prefixID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ControlPrefix say who signals a prefix (api or bgp), and whether its owner may toggle it
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+func (c *Client) ControlPrefix(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, body ControlPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewControlPrefixRequest(c.Server, prefixID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AdvertisePrefixWithBody advertise every BGP prefix of the prefix
 //
 // Takes any type of body and a specified content type.
@@ -6931,6 +7094,40 @@ func (c *Client) BlockPrefix(ctx context.Context, prefixID PrefixPath, params *B
 // Corresponds with GET /v1/prefixes/{prefix_id}/history (the `GetPrefixHistory` operationId).
 func (c *Client) GetPrefixHistory(ctx context.Context, prefixID PrefixPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPrefixHistoryRequest(c.Server, prefixID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditRouteWithBody set the resting state and the sites of a route
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+func (c *Client) EditRouteWithBody(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditRouteRequestWithBody(c.Server, prefixID, bgpPrefixID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditRoute set the resting state and the sites of a route
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+func (c *Client) EditRoute(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, body EditRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditRouteRequest(c.Server, prefixID, bgpPrefixID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12638,6 +12835,101 @@ func NewGetPrefixRequest(server string, prefixID PrefixPath) (*http.Request, err
 	return req, nil
 }
 
+// NewControlPrefixRequest calls the generic ControlPrefix builder with application/json body
+func NewControlPrefixRequest(server string, prefixID PrefixPath, params *ControlPrefixParams, body ControlPrefixJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewControlPrefixRequestWithBody(server, prefixID, params, "application/json", bodyReader)
+}
+
+// NewControlPrefixRequestWithBody constructs an http.Request for the ControlPrefix method, with any body, and a specified content type
+func NewControlPrefixRequestWithBody(server string, prefixID PrefixPath, params *ControlPrefixParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "prefix_id", prefixID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/prefixes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastConfirm != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam0)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewAdvertisePrefixRequest calls the generic AdvertisePrefix builder with application/json body
 func NewAdvertisePrefixRequest(server string, prefixID PrefixPath, params *AdvertisePrefixParams, body AdvertisePrefixJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -13125,6 +13417,108 @@ func NewGetPrefixHistoryRequest(server string, prefixID PrefixPath) (*http.Reque
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEditRouteRequest calls the generic EditRoute builder with application/json body
+func NewEditRouteRequest(server string, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, body EditRouteJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditRouteRequestWithBody(server, prefixID, bgpPrefixID, params, "application/json", bodyReader)
+}
+
+// NewEditRouteRequestWithBody constructs an http.Request for the EditRoute method, with any body, and a specified content type
+func NewEditRouteRequestWithBody(server string, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "prefix_id", prefixID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "bgp_prefix_id", bgpPrefixID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/prefixes/%s/routes/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastConfirm != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam0)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam1)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam2)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam3)
+		}
+
 	}
 
 	return req, nil
@@ -15896,6 +16290,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/prefixes/{prefix_id} (the `GetPrefix` operationId).
 	GetPrefixWithResponse(ctx context.Context, prefixID PrefixPath, reqEditors ...RequestEditorFn) (*GetPrefixResponse, error)
 
+	// ControlPrefixWithBodyWithResponse say who signals a prefix (api or bgp), and whether its owner may toggle it
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+	ControlPrefixWithBodyWithResponse(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ControlPrefixResponse, error)
+
+	// ControlPrefixWithResponse say who signals a prefix (api or bgp), and whether its owner may toggle it
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+	ControlPrefixWithResponse(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, body ControlPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*ControlPrefixResponse, error)
+
 	// AdvertisePrefixWithBodyWithResponse advertise every BGP prefix of the prefix
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15965,6 +16373,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/prefixes/{prefix_id}/history (the `GetPrefixHistory` operationId).
 	GetPrefixHistoryWithResponse(ctx context.Context, prefixID PrefixPath, reqEditors ...RequestEditorFn) (*GetPrefixHistoryResponse, error)
+
+	// EditRouteWithBodyWithResponse set the resting state and the sites of a route
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+	EditRouteWithBodyWithResponse(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditRouteResponse, error)
+
+	// EditRouteWithResponse set the resting state and the sites of a route
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+	EditRouteWithResponse(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, body EditRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*EditRouteResponse, error)
 
 	// UnblockPrefixWithBodyWithResponse lift the block of a prefix
 	//
@@ -20039,6 +20461,62 @@ func (r GetPrefixResponse) ContentType() string {
 	return ""
 }
 
+// ControlPrefixResponse200Headers the declared response headers of an HTTP 200 response for ControlPrefix
+type ControlPrefixResponse200Headers struct {
+	ETag           *string
+	HoldfastChange *string
+}
+
+type ControlPrefixResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PrefixStatus
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ControlPrefixResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ControlPrefixResponse) GetJSON200() *PrefixStatus {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ControlPrefixResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ControlPrefixResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ControlPrefixResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ControlPrefixResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ControlPrefixResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // AdvertisePrefixResponse200Headers the declared response headers of an HTTP 200 response for AdvertisePrefix
 type AdvertisePrefixResponse200Headers struct {
 	ETag           *string
@@ -20352,6 +20830,62 @@ func (r GetPrefixHistoryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPrefixHistoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EditRouteResponse200Headers the declared response headers of an HTTP 200 response for EditRoute
+type EditRouteResponse200Headers struct {
+	ETag           *string
+	HoldfastChange *string
+}
+
+type EditRouteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PrefixStatus
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditRouteResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EditRouteResponse) GetJSON200() *PrefixStatus {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EditRouteResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EditRouteResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EditRouteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditRouteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditRouteResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23086,6 +23620,32 @@ func (c *ClientWithResponses) GetPrefixWithResponse(ctx context.Context, prefixI
 	return ParseGetPrefixResponse(rsp)
 }
 
+// ControlPrefixWithBodyWithResponse say who signals a prefix (api or bgp), and whether its owner may toggle it
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+func (c *ClientWithResponses) ControlPrefixWithBodyWithResponse(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ControlPrefixResponse, error) {
+	rsp, err := c.ControlPrefixWithBody(ctx, prefixID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseControlPrefixResponse(rsp)
+}
+
+// ControlPrefixWithResponse say who signals a prefix (api or bgp), and whether its owner may toggle it
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id} (the `ControlPrefix` operationId).
+func (c *ClientWithResponses) ControlPrefixWithResponse(ctx context.Context, prefixID PrefixPath, params *ControlPrefixParams, body ControlPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*ControlPrefixResponse, error) {
+	rsp, err := c.ControlPrefix(ctx, prefixID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseControlPrefixResponse(rsp)
+}
+
 // AdvertisePrefixWithBodyWithResponse advertise every BGP prefix of the prefix
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23214,6 +23774,32 @@ func (c *ClientWithResponses) GetPrefixHistoryWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseGetPrefixHistoryResponse(rsp)
+}
+
+// EditRouteWithBodyWithResponse set the resting state and the sites of a route
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+func (c *ClientWithResponses) EditRouteWithBodyWithResponse(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditRouteResponse, error) {
+	rsp, err := c.EditRouteWithBody(ctx, prefixID, bgpPrefixID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditRouteResponse(rsp)
+}
+
+// EditRouteWithResponse set the resting state and the sites of a route
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/prefixes/{prefix_id}/routes/{bgp_prefix_id} (the `EditRoute` operationId).
+func (c *ClientWithResponses) EditRouteWithResponse(ctx context.Context, prefixID PrefixPath, bgpPrefixID BGPPrefixPath, params *EditRouteParams, body EditRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*EditRouteResponse, error) {
+	rsp, err := c.EditRoute(ctx, prefixID, bgpPrefixID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditRouteResponse(rsp)
 }
 
 // UnblockPrefixWithBodyWithResponse lift the block of a prefix
@@ -26727,6 +27313,59 @@ func ParseGetPrefixResponse(rsp *http.Response) (*GetPrefixResponse, error) {
 	return response, nil
 }
 
+// ParseControlPrefixResponse parses an HTTP response from a ControlPrefixWithResponse call
+func ParseControlPrefixResponse(rsp *http.Response) (*ControlPrefixResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ControlPrefixResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PrefixStatus
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ControlPrefixResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseAdvertisePrefixResponse parses an HTTP response from a AdvertisePrefixWithResponse call
 func ParseAdvertisePrefixResponse(rsp *http.Response) (*AdvertisePrefixResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26993,6 +27632,59 @@ func ParseGetPrefixHistoryResponse(rsp *http.Response) (*GetPrefixHistoryRespons
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseEditRouteResponse parses an HTTP response from a EditRouteWithResponse call
+func ParseEditRouteResponse(rsp *http.Response) (*EditRouteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditRouteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PrefixStatus
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditRouteResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -22,7 +22,7 @@ func TestSignals(t *testing.T) {
 	h.connect()
 	send := func(raw ...[]byte) {
 		t.Helper()
-		if _, err := h.conn.Write(cat(raw...)); err != nil {
+		if _, err := h.conn.Write(slices.Concat(raw...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,19 +34,19 @@ func TestSignals(t *testing.T) {
 	announced := func() int { return log.prefixes(bgp.SignalAnnounced, "hostile") }
 	withdrawn := func() int { return log.prefixes(bgp.SignalWithdrawn, "hostile") }
 
-	send(update(cat(originIGP, asPath, hop)...), update(cat(originIGP, asPath, hop)...))
+	send(update(slices.Concat(originIGP, asPath, hop)...), update(slices.Concat(originIGP, asPath, hop)...))
 	waitFor(t, "it is signalled once", func() bool { return announced() == 1 })
 	if got := l.guard.Signalled("hostile"); !slices.Equal(got, []netip.Prefix{prefix}) {
 		t.Errorf("signalled are %v", got)
 	}
 	// RFC 7606: an UPDATE whose attributes are wrong is treated as a withdrawal
 	// by the session, and is no wish of the customer.
-	send(update(cat([]byte{0x40, 1, 1, 9}, asPath, hop)...), withdrawal)
+	send(update(slices.Concat([]byte{0x40, 1, 1, 9}, asPath, hop)...), withdrawal)
 	waitFor(t, "the withdrawal is signalled", func() bool { return withdrawn() == 1 })
 	if len(l.guard.Signalled("hostile")) != 0 {
 		t.Error("it is signalled still")
 	}
-	send(update(cat(originIGP, asPath, hop)...))
+	send(update(slices.Concat(originIGP, asPath, hop)...))
 	waitFor(t, "it is signalled again", func() bool { return announced() == 2 })
 	h.conn.Close()
 	waitFor(t, "the session is down", func() bool { return len(l.guard.Signalled("hostile")) == 0 })
