@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/bgp/speakertest"
+	"github.com/holdfast-bgp/holdfast/bgp/speakertest/hostile"
 	"github.com/holdfast-bgp/holdfast/bgp/wire"
 )
 
@@ -34,19 +35,19 @@ func TestSignals(t *testing.T) {
 	announced := func() int { return log.prefixes(bgp.SignalAnnounced, "hostile") }
 	withdrawn := func() int { return log.prefixes(bgp.SignalWithdrawn, "hostile") }
 
-	send(update(slices.Concat(originIGP, asPath, hop)...), update(slices.Concat(originIGP, asPath, hop)...))
+	send(hostile.Update(hostile.Origin, hostile.ASPath, hostile.NextHop), hostile.Update(hostile.Origin, hostile.ASPath, hostile.NextHop))
 	waitFor(t, "it is signalled once", func() bool { return announced() == 1 })
 	if got := l.guard.Signalled("hostile"); !slices.Equal(got, []netip.Prefix{prefix}) {
 		t.Errorf("signalled are %v", got)
 	}
 	// RFC 7606: an UPDATE whose attributes are wrong is treated as a withdrawal
 	// by the session, and is no wish of the customer.
-	send(update(slices.Concat([]byte{0x40, 1, 1, 9}, asPath, hop)...), withdrawal)
+	send(hostile.Update([]byte{0x40, 1, 1, 9}, hostile.ASPath, hostile.NextHop), withdrawal)
 	waitFor(t, "the withdrawal is signalled", func() bool { return withdrawn() == 1 })
 	if len(l.guard.Signalled("hostile")) != 0 {
 		t.Error("it is signalled still")
 	}
-	send(update(slices.Concat(originIGP, asPath, hop)...))
+	send(hostile.Update(hostile.Origin, hostile.ASPath, hostile.NextHop))
 	waitFor(t, "it is signalled again", func() bool { return announced() == 2 })
 	h.conn.Close()
 	waitFor(t, "the session is down", func() bool { return len(l.guard.Signalled("hostile")) == 0 })
