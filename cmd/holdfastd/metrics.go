@@ -103,14 +103,14 @@ func (d *daemon) observe(ctx context.Context, at time.Time) {
 type controlCollector struct{ c *control.Control }
 
 var (
-	signalsDesc = prometheus.NewDesc("holdfast_control_signals_total", "BGP control signals carried out, and tries that were refused.", []string{"outcome"}, nil)
-	waitingDesc = prometheus.NewDesc("holdfast_control_signals_waiting", "BGP control signals that were heard and not carried out.", nil, nil)
-	lostDesc    = prometheus.NewDesc("holdfast_control_sessions_lost", "BGP control sessions that are down; what they signalled last stays.", nil, nil)
+	signalsDesc  = prometheus.NewDesc("holdfast_control_signals_total", "BGP control signals carried out, and tries that were refused.", []string{"outcome"}, nil)
+	unheededDesc = prometheus.NewDesc("holdfast_control_signals_waiting", "BGP control signals that were heard and not carried out.", nil, nil)
+	lostDesc     = prometheus.NewDesc("holdfast_control_sessions_lost", "BGP control sessions that are down; what they signalled last stays.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c controlCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{signalsDesc, waitingDesc, lostDesc} {
+	for _, d := range []*prometheus.Desc{signalsDesc, unheededDesc, lostDesc} {
 		ch <- d
 	}
 }
@@ -121,6 +121,6 @@ func (c controlCollector) Collect(ch chan<- prometheus.Metric) {
 	for outcome, n := range map[string]int{"announced": s.Counts.Announced, "withdrawn": s.Counts.Withdrawn, "refused": s.Counts.Refused} {
 		ch <- prometheus.MustNewConstMetric(signalsDesc, prometheus.CounterValue, float64(n), outcome)
 	}
-	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(s.Waiting))
+	ch <- prometheus.MustNewConstMetric(unheededDesc, prometheus.GaugeValue, float64(s.Waiting))
 	ch <- prometheus.MustNewConstMetric(lostDesc, prometheus.GaugeValue, float64(len(s.Lost)))
 }
