@@ -1,6 +1,10 @@
 package device
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/holdfast-bgp/holdfast/policy/device/aspath"
+)
 
 // Action changes a route that matched. The set of implementations is closed:
 // the types of this file.
@@ -39,13 +43,14 @@ type PrependAS struct {
 	Behind bool     // behind the ASNs that policies of the same pipeline put in front (Junos export)
 }
 
-// EditASPath removes ASNs from the path: all of it, the private ones, or those
-// in the list.
+// EditASPath removes ASNs from the path: all of it, the private ones, those in
+// the list, or those in the set.
 type EditASPath struct {
 	At
 	Clear   bool
 	Private bool
 	ASNs    []uint32
+	In      aspath.Set
 }
 
 // ScalarOp is what a SetScalar does.

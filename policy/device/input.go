@@ -9,6 +9,9 @@ type Input struct {
 	// file's directory or absolute, as written. Nil means that includes are
 	// reported missing (RL310).
 	Open func(path string) ([]byte, error)
+	// Glob lists the files a pattern names, for languages whose includes may
+	// hold one. Nil means that such includes are reported missing.
+	Glob func(pattern string) ([]string, error)
 	// Version pins the software version where it matters ("3.10", "8.4").
 	Version string
 }

@@ -32,6 +32,7 @@ type observedCase struct {
 func TestOracleDaemons(t *testing.T) {
 	for name, want := range map[string]int{
 		"openbgpd-7.7.json": 153, "openbgpd-7.7-rfc9234-roles.json": 22,
+		"bird-2.0.12.json": 189, "bird-2.19.json": 189, "bird-2.19-rfc9234-roles.json": 33,
 	} {
 		t.Run(name, func(t *testing.T) {
 			data, err := os.ReadFile(filepath.Join(observedDir, name))

@@ -190,7 +190,7 @@ func export(cfg *device.Config, s *device.Session, r device.Route, from learned)
 		if !r.Source.Neighbor.IsValid() {
 			r.Source.Neighbor = src.Neighbor
 		}
-		r.Source.Client = src.Facts.ReflectorClient
+		r.Source.Client, r.Source.Name = src.Facts.ReflectorClient, src.Name
 		in := concrete.Session(src, concrete.Import, r)
 		if in.Verdict != device.Accept {
 			return in

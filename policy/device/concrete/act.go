@@ -100,7 +100,7 @@ func editASPath(a *device.EditASPath, r *device.Route) {
 		return
 	}
 	r.ASPath = slices.DeleteFunc(slices.Clone(r.ASPath), func(asn uint32) bool {
-		return a.Private && privateASNs.Contains(asn) || slices.Contains(a.ASNs, asn)
+		return a.Private && privateASNs.Contains(asn) || slices.Contains(a.ASNs, asn) || a.In.Contains(asn)
 	})
 }
 

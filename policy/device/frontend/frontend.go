@@ -7,6 +7,7 @@ package frontend
 
 import (
 	"github.com/holdfast-bgp/holdfast/policy/device"
+	"github.com/holdfast-bgp/holdfast/policy/device/bird"
 	"github.com/holdfast-bgp/holdfast/policy/device/frr"
 	"github.com/holdfast-bgp/holdfast/policy/device/gobgp"
 	"github.com/holdfast-bgp/holdfast/policy/device/junos"
@@ -30,12 +31,13 @@ var frontEnds = map[device.Dialect]frontEnd{
 	device.Junos: {junos.Parse, junos.Recognise},
 
 	device.OpenBGPD: {openbgpd.Parse, openbgpd.Recognise},
+	device.BIRD:     {bird.Parse, bird.Recognise},
 }
 
-var order = []device.Dialect{device.OpenBGPD, device.Junos, device.FRR, device.NXOS, device.EOS, device.IOS, device.GoBGP}
+var order = []device.Dialect{device.BIRD, device.OpenBGPD, device.Junos, device.FRR, device.NXOS, device.EOS, device.IOS, device.GoBGP}
 
 // names are other words for dialects, as test cases and users write them.
-var names = map[string]device.Dialect{"bgpd": device.OpenBGPD, "junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS, "nx-os": device.NXOS}
+var names = map[string]device.Dialect{"bgpd": device.OpenBGPD, "bird2": device.BIRD, "junos-set": device.Junos, "junos-flat": device.Junos, "iosxe": device.IOS, "ios-xe": device.IOS, "nx-os": device.NXOS}
 
 // ByName returns the dialect for a name; ok is false when it has no front end.
 func ByName(name string) (d device.Dialect, ok bool) {
