@@ -85,6 +85,7 @@ type loader struct {
 	declared *lint.Declaration
 	dialect  string // forced on every file
 	progress func(done, all int)
+	included map[string]bool // files that another one includes
 }
 
 // load reads the paths. Files of a directory that are no configuration are left
@@ -122,6 +123,7 @@ func (l *loader) load(paths []string) (*loaded, error) {
 		}
 		l.one(out, j.name, data, j.named)
 	}
+	l.dropIncluded(out)
 	if len(out.configs) == 0 && !out.broken {
 		return nil, unreadable(fmt.Errorf("%s: no configuration found", strings.Join(paths, ", ")))
 	}
@@ -145,12 +147,20 @@ func (l *loader) one(out *loaded, name string, data []byte, named bool) {
 	}
 	digest := sha256.New()
 	digest.Write(data)
-	cfg, _ := frontend.Parse(dialect, device.Input{Path: name, Data: data, Version: version, Open: func(inc string) ([]byte, error) {
-		text, err := l.include(name, inc)
-		fmt.Fprintf(digest, "\x00%s\x00%v\x00", inc, err)
-		digest.Write(text)
-		return text, err
-	}})
+	cfg, _ := frontend.Parse(dialect, device.Input{
+		Path: name, Data: data, Version: version,
+		Open: func(inc string) ([]byte, error) {
+			text, err := l.include(name, inc)
+			fmt.Fprintf(digest, "\x00%s\x00%v\x00", inc, err)
+			digest.Write(text)
+			return text, err
+		},
+		Glob: func(pattern string) ([]string, error) {
+			names, err := l.glob(name, pattern)
+			fmt.Fprintf(digest, "\x00%s\x00%q\x00%v\x00", pattern, names, err)
+			return names, err
+		},
+	})
 	f.Dialect = cfg.Dialect
 	f.Understood, f.Relevant = cfg.Understood()
 	if cfg.Broken {
@@ -189,23 +199,64 @@ func (l *loader) dialectOf(name string, data []byte) (d device.Dialect, version,
 
 // include looks beside the including file, then in the declared roots.
 func (l *loader) include(from, name string) ([]byte, error) {
-	if path.IsAbs(name) {
-		return l.tree.read(name)
-	}
-	data, err := l.tree.read(filepath.Join(filepath.Dir(from), name))
-	for _, root := range l.declared.Include {
-		if err == nil {
-			break
+	at := []string{name}
+	if !path.IsAbs(name) {
+		at = []string{filepath.Join(filepath.Dir(from), name)}
+		for _, root := range l.declared.Include {
+			at = append(at, filepath.Join(root, name))
 		}
-		data, err = l.tree.read(filepath.Join(root, name))
 	}
-	return data, err
+	var data []byte
+	var err error
+	for _, file := range at {
+		if data, err = l.tree.read(file); err == nil {
+			if l.included == nil {
+				l.included = map[string]bool{}
+			}
+			l.included[filepath.Clean(file)] = filepath.Clean(file) != filepath.Clean(from)
+			return data, nil
+		}
+	}
+	return nil, err
+}
+
+// glob lists the files of one directory that a pattern names, in order. A
+// directory without such files is empty, one that is not there is an error.
+func (l *loader) glob(from, pattern string) ([]string, error) {
+	dir, base := path.Split(pattern)
+	if strings.ContainsAny(dir, "*?[") {
+		return nil, fmt.Errorf("a pattern in the name of a directory is not followed")
+	}
+	at := dir
+	if !path.IsAbs(pattern) {
+		at = filepath.Join(filepath.Dir(from), dir)
+	}
+	names, err := l.tree.list(filepath.Clean(at))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, n := range names {
+		if ok, err := path.Match(base, filepath.Base(n)); err == nil && ok && filepath.Dir(n) == filepath.Clean(at) {
+			out = append(out, dir+filepath.Base(n))
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// dropIncluded leaves out what was judged as a part of another file.
+func (l *loader) dropIncluded(out *loaded) {
+	part := func(name string) bool { return l.included[filepath.Clean(name)] }
+	out.configs = slices.DeleteFunc(out.configs, func(c *device.Config) bool { return len(c.Files) > 0 && part(c.Files[0].Path) })
+	out.files = slices.DeleteFunc(out.files, func(f report.File) bool { return part(f.Path) })
+	out.broken = slices.ContainsFunc(out.files, func(f report.File) bool { return f.Problem != "" })
 }
 
 // otherSystem names systems whose files must never pass unnoticed.
 func otherSystem(data []byte) string {
 	for _, s := range []struct{ name, mark string }{
-		{"BIRD", "protocol bgp"}, {"IOS XR", "route-policy "},
+		{"IOS XR", "route-policy "},
 		{"SR OS", "configure {\n    router"}, {"SR OS", "policy-options\n"}, {"SR OS", "action-type accept"}, {"RouterOS", "/routing filter"}, {"RouterOS", "/routing bgp"},
 		{"VyOS", "protocols bgp"}, {"a template (render it first)", "{% "},
 	} {

@@ -35,7 +35,8 @@ func (t token) is(s string) bool { return t.text == s && (t.kind == symbol || t.
 
 // lexer turns one file into tokens.
 type lexer struct {
-	file  string
+	file  string // as shown
+	rel   string // from the directory of the root file
 	data  string
 	at    int
 	line  int
@@ -43,8 +44,8 @@ type lexer struct {
 	fresh bool // nothing on this line yet
 }
 
-func newLexer(file string, data []byte) *lexer {
-	return &lexer{file: file, data: string(data), line: 1, fresh: true}
+func newLexer(file, rel string, data []byte) *lexer {
+	return &lexer{file: file, rel: rel, data: string(data), line: 1, fresh: true}
 }
 
 func (l *lexer) pos() device.Pos {

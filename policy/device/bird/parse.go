@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 
@@ -19,12 +20,12 @@ func Parse(in device.Input) *device.Config {
 			Files:    []device.File{{Path: in.Path, Lines: bytes.Count(in.Data, []byte{'\n'}) + 1}},
 			Defaults: device.Defaults{Import: device.Reject, ExportBGP: device.Reject, ExportOther: device.Reject},
 		},
-		in: in, opened: map[string]bool{in.Path: true},
+		in: in, opened: map[string]bool{path.Base(in.Path): true},
 		constants: map[string]value{}, functions: map[string]*function{}, filters: map[string]*function{},
 		attributes: map[string]bool{}, protocols: map[string]*protocol{}, tables: map[string]string{"master4": "ipv4", "master6": "ipv6"},
 		policies: map[string]*device.Policy{},
 	}
-	p.lex = newLexer(in.Path, in.Data)
+	p.lex = newLexer(in.Path, path.Base(in.Path), in.Data)
 	p.read()
 	p.config()
 	p.lower()
@@ -119,14 +120,18 @@ func (p *parser) include(t token) {
 			Fix: "give leaklint the file, or name its directory in include:",
 		})
 	}
-	names := []string{t.text}
-	if strings.ContainsAny(t.text, "*?[") {
+	wanted := t.text
+	if !path.IsAbs(wanted) {
+		wanted = path.Join(path.Dir(p.lex.rel), wanted)
+	}
+	names := []string{wanted}
+	if strings.ContainsAny(wanted, "*?[") {
 		if p.in.Glob == nil {
 			missing("there is no way to list the files")
 			return
 		}
 		var err error
-		if names, err = p.in.Glob(t.text); err != nil {
+		if names, err = p.in.Glob(wanted); err != nil {
 			missing(err.Error())
 			return
 		}
@@ -153,8 +158,12 @@ func (p *parser) include(t token) {
 			continue
 		}
 		p.opened[name] = true
-		p.stack = append(p.stack, newLexer(name, data))
-		p.cfg.Files = append(p.cfg.Files, device.File{Path: name, Lines: bytes.Count(data, []byte{'\n'}) + 1})
+		shown := name
+		if !path.IsAbs(name) {
+			shown = path.Join(path.Dir(p.in.Path), name)
+		}
+		p.stack = append(p.stack, newLexer(shown, name, data))
+		p.cfg.Files = append(p.cfg.Files, device.File{Path: shown, Lines: bytes.Count(data, []byte{'\n'}) + 1})
 	}
 	p.lex, p.stack = p.stack[len(p.stack)-1], p.stack[:len(p.stack)-1]
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 
@@ -275,11 +276,15 @@ func (p *parser) include(first token) {
 			break
 		}
 		p.opened[name.text] = true
-		if !p.lex.push(&source{file: name.text, data: string(data), line: 1}) {
+		shown := name.text
+		if !path.IsAbs(shown) {
+			shown = path.Join(path.Dir(p.in.Path), shown)
+		}
+		if !p.lex.push(&source{file: shown, data: string(data), line: 1}) {
 			missing("files include each other too deep")
 			break
 		}
-		p.cfg.Files = append(p.cfg.Files, device.File{Path: name.text, Lines: bytes.Count(data, []byte{'\n'}) + 1})
+		p.cfg.Files = append(p.cfg.Files, device.File{Path: shown, Lines: bytes.Count(data, []byte{'\n'}) + 1})
 	}
 	p.read()
 }

@@ -241,7 +241,7 @@ func TestBIRD(t *testing.T) {
 			daemon := host.BIRD(config)
 			feed(t, l, host.Addr4)
 			l.Eventually(20*time.Second, func() error {
-				out, err := daemon.Show("route count")
+				out, err := daemon.Show("show route count")
 				if want := fmt.Sprintf("%d of %d routes", len(own)+1, len(own)+1); err == nil && !strings.Contains(string(out), want) {
 					err = fmt.Errorf("want %s: %s", want, out)
 				}
