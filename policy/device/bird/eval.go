@@ -192,6 +192,9 @@ func (e *evaluator) capture(x *expr) (captured, device.Expr) {
 	outer := e.deps
 	e.deps = map[string]bool{}
 	v, fails := e.eval(x)
+	if weight(v, maxWeight) <= 0 {
+		v = unknownValue{"what it depends on is too large"}
+	}
 	c := captured{v: v, deps: map[string]int{}}
 	for attr := range e.deps {
 		c.deps[attr] = e.env.versions[attr]
@@ -201,6 +204,28 @@ func (e *evaluator) capture(x *expr) (captured, device.Expr) {
 	}
 	e.deps = outer
 	return c, fails
+}
+
+// maxWeight bounds the conditions a variable may hold: each use repeats them.
+const maxWeight = 2_000
+
+// weight is what is left of a budget when a value is walked.
+func weight(v value, budget int) int {
+	switch t := v.(type) {
+	case condValue:
+		return weigh(t.x, budget)
+	case choiceValue:
+		return weight(t.b, weight(t.a, weigh(t.x, budget)))
+	}
+	return budget - 1
+}
+
+func weigh(x device.Expr, budget int) int {
+	device.Walk(x, func(device.Expr) bool {
+		budget--
+		return budget > 0
+	})
+	return budget
 }
 
 // condition evaluates what has to be a bool.

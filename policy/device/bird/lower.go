@@ -286,6 +286,9 @@ func merge(c device.Expr, deps map[string]bool, start, a, b *environment, fallsA
 			continue
 		}
 		both := captured{v: choice(c, fresh(x, a), fresh(y, b)), deps: map[string]int{}}
+		if weight(both.v, maxWeight) <= 0 {
+			both.v = unknownValue{"what " + name + " depends on is too large"}
+		}
 		for attr := range deps {
 			both.deps[attr] = start.versions[attr]
 		}

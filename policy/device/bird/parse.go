@@ -177,10 +177,10 @@ func (p *parser) skipStatement() {
 		case p.tok.is("{") || p.tok.is("(") || p.tok.is("["):
 			depth++
 		case p.tok.is("}") || p.tok.is(")") || p.tok.is("]"):
-			if depth == 0 {
+			if depth == 0 && p.tok.is("}") {
 				return
 			}
-			if depth--; depth == 0 && p.tok.is("}") {
+			if depth = max(depth-1, 0); depth == 0 && p.tok.is("}") {
 				p.read()
 				p.accept(";")
 				return

@@ -128,6 +128,9 @@ func (p *parser) skip() {
 // unread reports a statement that could not be read to its end.
 func (p *parser) unread(pos device.Pos, text string, policy bool) {
 	found := p.tok
+	if text == "" {
+		text = "statement"
+	}
 	p.skip()
 	p.file(pos, text, device.Unread, policy, "not understood at "+strconv.Quote(found.text))
 	sev := device.Warning
