@@ -210,7 +210,7 @@ func (p *parser) policyStep(pr *protocol, f imexport, dir string, accepts bool) 
 	switch f.how {
 	case "all":
 		return one(p.inline(name, pos, &device.Term{
-			At: at, End: pos, Name: dir + " all", Match: device.Always("no condition"), Bare: true, Then: device.Disposition{At: at, Flow: device.AcceptRoute, Text: "all"},
+			At: at, End: pos, Name: dir + " all", Match: device.Always("no condition"), Bare: dir == "export", Then: device.Disposition{At: at, Flow: device.AcceptRoute, Text: "all"},
 		}))
 	case "none":
 		step.Chain.Why = dir + " none"

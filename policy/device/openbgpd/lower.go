@@ -129,6 +129,10 @@ func (v *view) apart(name string, terms []*device.Term, of []applied) *lowered {
 	}
 	slices.Reverse(slow)
 	decision.Terms = append(decision.Terms, v.reachable(name, slow)...)
+	for _, t := range decision.Terms {
+		// To accept what neighbors send is the rule here, and no news.
+		t.Bare = t.Bare && v.out
+	}
 	out := &lowered{decision: decision}
 	if lastChange >= 0 {
 		out.changes = changes
