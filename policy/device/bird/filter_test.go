@@ -56,16 +56,18 @@ func export(t *testing.T, cfg *device.Config, r device.Route) concrete.Result {
 	return concrete.Result{}
 }
 
-// What the language means, where it surprises.
-func TestFilters(t *testing.T) {
+// filterCase is a filter and what becomes of a route.
+type filterCase struct {
+	before, export string
+	route          device.Route
+	want           device.Verdict
+}
+
+func filterCases() map[string]filterCase {
 	theirs := learned("203.0.113.0/24", []uint32{65100, 65200, 65200}, "65000:200")
 	long := learned("203.0.113.0/25", []uint32{65100})
 	ours := static("192.0.2.0/24")
-	for name, tt := range map[string]struct {
-		before, export string
-		route          device.Route
-		want           device.Verdict
-	}{
+	return map[string]filterCase{
 		"falls off the end":                   {"", "filter { if net ~ OWN then accept; }", theirs, device.Reject},
 		"an empty set":                        {"", "where net !~ NONE", theirs, device.Accept},
 		"and and or bind alike":               {"", "where true || false && false", theirs, device.Reject},
@@ -108,7 +110,12 @@ func TestFilters(t *testing.T) {
 		"both names of a filter's end":        {"", "filter { return net !~ OWN; }", theirs, device.Accept},
 		"print changes nothing":               {"", `filter { print "x", net; accept "y", net; }`, theirs, device.Accept},
 		"what cannot be read is not followed": {"", "filter { frobnicate net; accept; }", theirs, device.Undecided},
-	} {
+	}
+}
+
+// What the language means, where it surprises.
+func TestFilters(t *testing.T) {
+	for name, tt := range filterCases() {
 		t.Run(name, func(t *testing.T) {
 			cfg := parse(with(tt.before, tt.export))
 			if cfg.Broken {

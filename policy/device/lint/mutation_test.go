@@ -36,6 +36,7 @@ func specimens(t testing.TB) map[string]specimen {
 	}{
 		{"corpus/junos/*", device.Junos}, {"corpus/frr/*", device.FRR}, {"corpus/ios/*", device.IOS}, {"corpus/eos/*", device.EOS}, {"corpus/nxos/*", device.NXOS},
 		{"incidents/*/before.conf", device.Junos}, {"oracle/incident/*.conf", device.Junos}, {"oracle/configs/frr/*", device.FRR}, {"oracle/configs/gobgp/*", device.GoBGP},
+		{"corpus/openbgpd/*", device.OpenBGPD}, {"oracle/configs/openbgpd/*", device.OpenBGPD}, {"oracle/configs/bird/*", device.BIRD},
 	} {
 		names, err := filepath.Glob(testdata + c.pattern)
 		if err != nil || len(names) == 0 {
