@@ -69,7 +69,8 @@ type Neighbor struct {
 	StaleTime    time.Duration // RFC 9494; 0 is no long-lived graceful restart
 	StrictRole   bool          // refuse a neighbor that sends no role (RFC 9234 section 4.2)
 	LinkLocal    netip.Addr    // second IPv6 next hop (RFC 2545 section 3)
-	// MaxPrefixes ends the session when the neighbor sends more; 0 is no limit.
+	// MaxPrefixes ends the session when the neighbor sends more; 0 is no limit,
+	// or 10,000 for a neighbor with Receive control, whose prefixes are kept.
 	MaxPrefixes int
 	// Accept says which prefixes a neighbor with Receive control may send; nil
 	// is none.
@@ -80,6 +81,7 @@ const (
 	defaultPort         = 179
 	defaultHoldTime     = 90 * time.Second
 	defaultConnectRetry = 2 * time.Second
+	defaultMaxPrefixes  = 10_000
 	maxRestartTime      = 4095 * time.Second // RFC 4724 section 3: 12 bits
 	maxMD5              = 80                 // TCP_MD5SIG_MAXKEYLEN
 )
@@ -148,6 +150,9 @@ func (n *Neighbor) setDefaults() {
 	}
 	if n.ConnectRetry == 0 {
 		n.ConnectRetry = defaultConnectRetry
+	}
+	if n.MaxPrefixes == 0 && n.Receive == policy.ReceiveControl {
+		n.MaxPrefixes = defaultMaxPrefixes
 	}
 }
 

@@ -177,6 +177,47 @@ func TestTableKeepsItsPromises(t *testing.T) {
 	})
 }
 
+// A route that leaves the Target, comes back to it changed while the engine does
+// not offer it, and leaves again, is withdrawn.
+func TestStrayIsForgottenOnce(t *testing.T) {
+	p := netip.MustParsePrefix("192.0.2.0/24")
+	o := &offers{}
+	o.newPass()
+	o.put(p, 0, wire.AttrSet{})
+	tb := newTable(o)
+	tb.begin(wire.NewFamilySet(wire.IPv4Unicast), false)
+	names := func(med uint32) *target {
+		return &target{routes: []snapshots.TargetRoute{{Prefix: p}}, sets: []wire.AttrSet{set(t, med)}, count: counts{1, 0}}
+	}
+	flush := func() (withdrawn int) {
+		for more := true; more; {
+			_, s, err := tb.fill(nil, wire.Encoding{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range s.events {
+				if e.Kind == bgp.Withdrawn {
+					withdrawn += len(e.Prefixes)
+				}
+			}
+			more = s.more
+		}
+		return withdrawn
+	}
+	tb.swap(names(1))
+	flush()
+	o.drop(p)
+	tb.swap(&target{})
+	tb.swap(names(2))
+	if flush() != 0 || tb.out[0] != 1 {
+		t.Fatal("the Target names it, and it was withdrawn")
+	}
+	tb.swap(&target{})
+	if flush() != 1 || tb.out[0] != 0 || len(tb.strays) != 0 {
+		t.Errorf("no Target names it, and %v of it is on the wire", tb.out)
+	}
+}
+
 // onTheWire is the Adj-RIB-Out of a table.
 func onTheWire(tb *table) map[netip.Prefix]wire.AttrSet {
 	out := map[netip.Prefix]wire.AttrSet{}

@@ -21,6 +21,9 @@ import (
 // first table.
 const deferral = 10 * time.Second
 
+// closeWait is how long Close waits for an engine that hangs.
+const closeWait = 10 * time.Second
+
 // Guard is a bgp.Speaker. Make one with New; its methods may be called from any
 // goroutine.
 type Guard struct {
@@ -301,8 +304,11 @@ func (g *Guard) Start(ctx context.Context) error {
 		l.running = true
 		g.group.Go(func() { l.run(g.ctx) })
 	}
+	told := g.told()
 	for _, n := range g.who.Load().neighbors {
-		n.begin()
+		if g.ready(n, told[n.Name]) {
+			n.begin()
+		}
 	}
 	for _, l := range g.listeners {
 		g.group.Go(func() { g.serve(l) })
@@ -390,9 +396,19 @@ func (g *Guard) Close() error {
 	}
 	g.stop()
 	g.closeListeners()
-	g.applying.Lock() // a running Apply ends at the next chunk
-	defer g.applying.Unlock()
-	g.group.Wait()
+	ended := make(chan struct{})
+	go func() {
+		g.applying.Lock() // a running Apply ends at the next prefix
+		defer g.applying.Unlock()
+		g.group.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeWait):
+		// The sessions are closed all the same; only the engine hangs.
+		g.log.Error("close: the routing engine does not answer; leaving it behind")
+	}
 	if err := g.cfg.RIB.Close(); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}

@@ -121,6 +121,50 @@ func (k *Kept) read(path string) error {
 	return err
 }
 
+// told is what an earlier process told the neighbors last, by name.
+func (g *Guard) told() map[string][]snapshots.TargetRoute {
+	if g.cfg.StateDir == "" || !g.cfg.Restarting {
+		return nil
+	}
+	all, err := ReadKept(g.cfg.StateDir)
+	if err != nil {
+		g.log.Error("what the neighbors were told last is not known", "error", err)
+	}
+	out := map[string][]snapshots.TargetRoute{}
+	for _, k := range all {
+		if k.Damage != nil {
+			g.log.Warn("what a neighbor was told last is not known for certain", "neighbor", k.Neighbor, "error", k.Damage, "routes", len(k.Routes))
+		}
+		out[k.Neighbor] = k.Routes
+	}
+	return out
+}
+
+// ready reports whether a neighbor may connect at start. After a restart one
+// that was told routes waits for a Target: without one the session would come up
+// with no promise to keep them (RFC 4724 section 4.2), and it would drop all.
+func (g *Guard) ready(n *neighbor, told []snapshots.TargetRoute) bool {
+	n.table.mu.Lock()
+	t := n.table.target
+	n.table.mu.Unlock()
+	if t == nil {
+		if len(told) > 0 {
+			n.log.Warn("was told routes and has no target: it may not connect until it has one", "routes", len(told))
+		}
+		return len(told) == 0
+	}
+	var gone []netip.Prefix
+	for _, r := range told {
+		if _, named := t.find(r.Prefix); !named {
+			gone = append(gone, r.Prefix)
+		}
+	}
+	if len(gone) > 0 {
+		n.log.Warn("was told routes before the restart that its target does not name: they leave with End-of-RIB", "routes", len(gone), "first", gone[0].String())
+	}
+	return true
+}
+
 // kept is a file that is being read.
 type kept struct {
 	reader *wire.Reader

@@ -85,6 +85,7 @@ type leg struct {
 	news    []netip.Prefix // whose offer has changed, not told to the neighbors yet
 
 	running bool // guarded by Guard.applying
+	writing sync.Mutex
 
 	mu      sync.Mutex
 	conn    net.Conn    // established, else nil
@@ -246,15 +247,21 @@ func (l *leg) keepalive(conn net.Conn, ended <-chan struct{}) {
 	}
 }
 
-// write sends to the engine; two goroutines do.
+// write sends to the engine; two goroutines do. conn nil is the leg's, if it is
+// up. An engine that does not read for as long as the hold time is lost.
 func (l *leg) write(conn net.Conn, raw []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if conn == nil {
+		l.mu.Lock()
 		conn = l.conn
+		l.mu.Unlock()
 	}
 	if conn == nil || len(raw) == 0 {
 		return nil
+	}
+	l.writing.Lock() // apart from mu: who the neighbors are must never wait for the engine
+	defer l.writing.Unlock()
+	if err := conn.SetWriteDeadline(time.Now().Add(legHold)); err != nil {
+		return err
 	}
 	_, err := conn.Write(raw)
 	return err

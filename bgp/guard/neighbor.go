@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -158,10 +159,16 @@ func (n *neighbor) setDialing(on bool) {
 	n.mu.Unlock()
 }
 
+// failed notes why there is no session. That an OPEN was refused is said until
+// there is one: what the next attempts meet tells less.
 func (n *neighbor) failed(err error) {
+	var notification *wire.Notification
+	about := errors.As(err, &notification) && notification.Code == wire.CodeOpen
 	n.mu.Lock()
-	n.status.lastError = err.Error()
-	n.mu.Unlock()
+	defer n.mu.Unlock()
+	if about || n.failures == 0 {
+		n.status.lastError = err.Error()
+	}
 }
 
 // accept takes a connection that the neighbor opened.

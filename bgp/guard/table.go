@@ -401,12 +401,15 @@ func (t *table) settleAt(i int, force bool, g *groups) {
 
 // settle decides a prefix that the Target did not name when it was noted.
 func (t *table) settle(p netip.Prefix, g *groups) {
+	s, is := t.strays[p]
+	s.dirty = false // it is in loose no more, whatever is decided
 	if i, found := t.find(p); found {
+		if is {
+			t.strays[p] = s
+		}
 		t.settleAt(i, false, g)
 		return
 	}
-	s := t.strays[p]
-	s.dirty = false
 	var want wire.AttrSet
 	offered := false
 	if t.learning() && t.families.Has(wire.FamilyOf(addressing.FamilyOf(p))) {

@@ -101,10 +101,25 @@ func attributesOf(n *Neighbor, a *snapshots.Attributes) (wire.AttrSet, error) {
 		w.OTC = d.OTC
 	}
 	set, err := w.Intern()
+	if err == nil {
+		err = fits(set, a.NextHop)
+	}
 	if err != nil {
 		return set, fmt.Errorf("%w: %w", err, bgp.ErrRoute)
 	}
 	return set, nil
+}
+
+// fits refuses attributes that leave no room for a prefix in a message, however
+// the neighbor reads AS numbers: found out on a session, it would end it.
+func fits(set wire.AttrSet, nextHop netip.Addr) error {
+	longest := []netip.Prefix{netip.PrefixFrom(nextHop, nextHop.BitLen())}
+	for _, two := range []bool{false, true} {
+		if _, _, err := (wire.Encoding{TwoOctetAS: two}).AppendAdvertise(nil, set, longest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkOrigin keeps a Target to routes of ours: our AS, as often as wanted, then
