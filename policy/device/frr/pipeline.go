@@ -3,6 +3,7 @@ package frr
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
 	"github.com/holdfast-bgp/holdfast/policy/device/aspath"
@@ -22,7 +23,7 @@ func (v *neighborView) pipelines(s *device.Session) {
 	}
 	exp, imp := v.policySteps(s, "out"), v.policySteps(s, "in")
 	s.Facts.NoExportPolicy, s.Facts.NoImportPolicy = exp[0].Kind == device.DefaultStep, imp[0].Kind == device.DefaultStep
-	s.Export.Steps = append(s.Export.Steps, exp...)
+	s.Export.Steps = append(s.Export.Steps, v.withPathEdits(s, exp)...)
 	s.Import.Steps = append(s.Import.Steps, imp...)
 	if v.t.dialect == device.FRR && s.Kind == device.External {
 		s.Import.Steps = append(s.Import.Steps, marked())
@@ -177,12 +178,29 @@ func (v *neighborView) before(s *device.Session) device.Step {
 	if v.t.checksPeerAS && s.Kind == device.External && s.PeerAS != 0 && !v.says("disable-peer-as-check") {
 		reject("neighbor's ASN in front", &device.ASPathMatch{Pattern: aspath.First(aspath.Set{{Lo: s.PeerAS, Hi: s.PeerAS}})})
 	}
-	if s.Kind == device.External {
-		// MED is not passed on to another AS (RFC 4271 section 5.1.4), but the
-		// route map still sees the one that was received.
+	if s.Kind == device.External && v.t.dialect != device.FRR {
 		v.pathEdits(&terms)
 	}
 	return device.ProtocolBehaviour(string(v.t.dialect)+" before export", terms...)
+}
+
+// withPathEdits puts the changes of the AS path where FRR makes them: the lists of
+// the session see the path as it was, the route map what became of it.
+func (v *neighborView) withPathEdits(s *device.Session, steps []device.Step) []device.Step {
+	var terms []*device.Term
+	if s.Kind == device.External && v.t.dialect == device.FRR {
+		v.pathEdits(&terms)
+	}
+	if len(terms) == 0 {
+		return steps
+	}
+	at := len(steps)
+	for i := range steps {
+		if steps[i].Kind == device.PolicyStep {
+			at = i
+		}
+	}
+	return slices.Insert(slices.Clone(steps), at, device.ProtocolBehaviour("frr AS path", terms...))
 }
 
 // origins are the route maps that our own routes pass when they come into BGP:
@@ -225,16 +243,25 @@ func change(name string, x device.Expr, as ...device.Action) *device.Term {
 	return &device.Term{Name: name, Match: x, Actions: as}
 }
 
-// pathEdits are changes of the AS path that come before the filters.
+// privateASNs are those of RFC 6996.
+var privateASNs = aspath.Set{{Lo: 64512, Hi: 65534}, {Lo: 4200000000, Hi: 4294967294}}
+
+// pathEdits are changes of the AS path that come before the route map.
 func (v *neighborView) pathEdits(terms *[]*device.Term) {
 	always := device.Always("every route to an external neighbor")
 	path := device.FieldSet(device.ASPathField)
 	if s := v.of("remove-private-as"); s != nil && !s.off {
-		a := device.Action(&device.UnknownAction{At: device.At{Pos: s.l.pos}, Text: s.l.text(), Changes: path})
-		if len(s.args) == 1 && s.args[0] == "all" {
-			a = &device.EditASPath{At: device.At{Pos: s.l.pos}, Private: true}
+		at := device.At{Pos: s.l.pos}
+		a := device.Action(&device.UnknownAction{At: at, Text: s.l.text(), Changes: path})
+		when := device.Expr(always)
+		switch {
+		case len(s.args) == 1 && s.args[0] == "all":
+			a = &device.EditASPath{At: at, Private: true}
+		case len(s.args) == 0 && v.t.dialect == device.FRR:
+			// A path that has a public ASN stays as it is.
+			when, a = &device.ASPathMatch{At: at, Pattern: aspath.Within(privateASNs)}, &device.EditASPath{At: at, Clear: true}
 		}
-		*terms = append(*terms, change("remove private ASNs", always, a))
+		*terms = append(*terms, change("remove private ASNs", when, a))
 	}
 	if s := v.of("as-override"); s != nil && !s.off {
 		*terms = append(*terms, change("replace the neighbor's ASN", always, &device.UnknownAction{At: device.At{Pos: s.l.pos}, Text: s.l.text(), Changes: path}))

@@ -279,7 +279,7 @@ func (g *frrPolicies) filters(af *strings.Builder, i int, c collector) {
 		say("default-originate")
 	}
 	if c.asn != ourAS && g.IntN(6) == 0 {
-		say("%s", g.pick("remove-private-AS all", "next-hop-self"))
+		say("%s", g.pick("remove-private-AS", "remove-private-AS all", "next-hop-self"))
 	}
 	if g.IntN(12) == 0 {
 		af.WriteString("  no neighbor " + c.addr.String() + " send-community " + g.pick("all", "standard", "large") + "\n")
