@@ -404,6 +404,9 @@ func (a *analysis) reportLeak(s *device.Session, site *symbolic.Site, rule strin
 		}
 		f.Message = fmt.Sprintf("policy %s term %s advertises %s %s", site.Policy, site.Term.Name, a.describeSource(w), a.towards(s))
 		f.Fix = "restore a prefix-list or community guard in this term, or reject the routes of peers and providers before it"
+		if w.FromRole == device.Internal && len(w.Received.ASPath) == 0 {
+			f.Fix = "add a prefix-list or community guard: another router may have cleared the path; where none does, declare ibgp: tagged or own-only"
+		}
 	case s.Facts.NoExportPolicy || len(s.Export.Named()) == 0:
 		f.Rule, f.Also = "RL401", []string{rule}
 		f.Message = fmt.Sprintf("no export policy is in force %s: %s goes out (%s)", a.towards(s), a.describeSource(w), site.Why)

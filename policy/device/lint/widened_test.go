@@ -58,3 +58,28 @@ func TestLeakIsWidening(t *testing.T) {
 		}
 	}
 }
+
+// An empty AS path over iBGP is ours only where iBGP is trusted, or where there
+// is no internal session that could have cleared it.
+func TestEmptyPathOverIBGP(t *testing.T) {
+	const head = "frr version 8.4\nbgp as-path access-list LOCAL permit ^$\nroute-map OUT permit 10\n match as-path LOCAL\nrouter bgp 64496\n neighbor 192.0.2.2 remote-as 64500\n neighbor 192.0.2.2 description peer\n"
+	const tail = " address-family ipv4 unicast\n  neighbor 192.0.2.2 route-map OUT out\n exit-address-family\n"
+	for _, c := range []struct {
+		name, inside, declared string
+		leaks                  bool
+	}{
+		{"untrusted", " neighbor 192.0.2.9 remote-as 64496\n", "", true},
+		{"own-only", " neighbor 192.0.2.9 remote-as 64496\n", "ibgp: own-only\n", false},
+		{"no internal session", "", "", false},
+	} {
+		d, err := Declare([]byte(c.declared))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := d.Check(frr.Parse(device.Input{Path: "r.conf", Data: []byte(head + c.inside + tail)}))
+		got := slices.ContainsFunc(res.Findings, func(f Finding) bool { return f.Rule == "RL102" && strings.Contains(f.Fix, "own-only") })
+		if got != c.leaks {
+			t.Errorf("%s: RL102 %v, want %v", c.name, got, c.leaks)
+		}
+	}
+}
