@@ -25,12 +25,12 @@ const exampleTags = `tags: {peer: ["64496:2"], provider: ["64496:3"], customer: 
 
 // withoutExamples are rules about more than one configuration (RL604), about
 // our objects in the RPKI and observed paths, about other languages, and about leaklint itself.
-var withoutExamples = regexp.MustCompile(`^(RL213|RL604|RL607|RL608|RL609|RL610|RL611|RL7\d\d|RL807|RL903|RL904)$`)
+var withoutExamples = regexp.MustCompile(`^(RL604|RL607|RL608|RL609|RL610|RL611|RL7\d\d|RL807|RL903|RL904)$`)
 
 // Every bad example gives its rule and no good one does; each stands in a
 // router with a provider, a peer, a customer and an internal neighbor.
 func TestExamples(t *testing.T) {
-	languages := []device.Dialect{device.Junos, device.FRR, device.IOS, device.EOS, device.NXOS, device.GoBGP}
+	languages := []device.Dialect{device.Junos, device.FRR, device.IOS, device.EOS, device.NXOS, device.GoBGP, device.OpenBGPD, device.BIRD}
 	for _, r := range Rules() {
 		good, bad := 0, 0
 		for i, e := range r.Examples {
@@ -105,6 +105,10 @@ func around(e Example) string {
 		return junosAround(e.Text)
 	case device.GoBGP:
 		return gobgpAround(e.Text)
+	case device.OpenBGPD:
+		return bgpdAround(e.Text)
+	case device.BIRD:
+		return birdAround(e.Text)
 	}
 	return iosAround(e.Dialect, e.Text)
 }
@@ -218,4 +222,28 @@ func gobgpAround(text string) string {
 		tail += "[[policy-definitions]]\n  name = \"OUT\"\n"
 	}
 	return head + tail + text
+}
+
+func bgpdAround(text string) string {
+	out := "AS 64496\nprefix-set OWN { 203.0.113.0/24 }\n"
+	for addr, asn := range map[string]int{"192.0.2.1": 64500, "192.0.2.5": 64511, "192.0.2.9": 64520, "192.0.2.101": 64496} {
+		out += fmt.Sprintf("neighbor %s {\n\tremote-as %d\n}\n", addr, asn)
+	}
+	return out + "allow from any\n" + text
+}
+
+func birdAround(text string) string {
+	out := "define US = 64496;\ndefine OWN = [ 203.0.113.0/24 ];\ndefine NONE = [];\nprotocol device {}\n"
+	body := text
+	if strings.HasPrefix(text, "protocol") {
+		body = "if net ~ OWN then accept;\n"
+	}
+	out += "filter OUT {\n" + body + "}\n"
+	if strings.HasPrefix(text, "protocol") {
+		return out + text
+	}
+	for name, n := range map[string][2]any{"transit": {"192.0.2.1", 64500}, "peer": {"192.0.2.5", 64511}, "customer": {"192.0.2.9", 64520}, "inside": {"192.0.2.101", 64496}} {
+		out += fmt.Sprintf("protocol bgp %s { local as US; neighbor %v as %v; ipv4 { import all; export filter OUT; }; }\n", name, n[0], n[1])
+	}
+	return out
 }
