@@ -299,6 +299,17 @@ func (b *Breaker) Trip(s Scope, to State, reason string, by Actor, at time.Time)
 	return d.TripID, err
 }
 
+// TripBy is Trip by a guard: rule names what found it, e.g. "breaker.health" or
+// "breaker.leak".
+func (b *Breaker) TripBy(rule string, s Scope, reason string, by Actor, at time.Time) (string, error) {
+	if err := b.enter(context.Background()); err != nil {
+		return "", err
+	}
+	defer b.leave()
+	d, err := b.step(Tripped{Scope: s, To: Open, Rule: rule, Reason: reason, By: by, At: b.clock(at)})
+	return d.TripID, err
+}
+
 // Reset ends a trip: the scope recovers on reduced budgets. It needs the trip's
 // own id, a reason, an operator, and as many other approvers as the limits say.
 // Where they are missing it fails with an *AskedError: somebody else may then

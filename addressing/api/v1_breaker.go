@@ -52,12 +52,28 @@ type TripEvidence struct {
 	Accounts                  []TripAccount
 	Requests                  []Journaled // charged in the hour before
 	Neighbors                 []TripTable
+	Graph                     []TripSample // of the hour before
+	Plan                      *TripPlan    // nil if none was refused
 }
 
 // TripTable is what one neighbor held.
 type TripTable struct {
 	Neighbor, State string
 	Advertised      map[string]int // per family
+}
+
+// TripSample is what every neighbor held at one time.
+type TripSample struct {
+	At         time.Time
+	Advertised map[string]int // by neighbor
+}
+
+// TripPlan is the plan that was refused last.
+type TripPlan struct {
+	At         time.Time
+	Generation uint64
+	Verdict    string
+	Findings   []string
 }
 
 // TripWindow is how full one limit was.
@@ -92,7 +108,13 @@ func journalOut(j Journaled) JournalEntry {
 func evidenceOut(e TripEvidence) Evidence {
 	out := Evidence{TripID: e.TripID, Scope: e.Scope, Key: e.Key, State: e.State, At: micro(e.At), Rule: e.Rule, Reason: e.Reason, By: textOrNil(e.By),
 		Generation: int64(e.Generation), Snapshot: e.Snapshot, Windows: []EvidenceWindow{}, Actors: []EvidenceTally{},
-		Accounts: []EvidenceAccount{}, Requests: []JournalEntry{}, Neighbors: []EvidenceTable{}}
+		Accounts: []EvidenceAccount{}, Requests: []JournalEntry{}, Neighbors: []EvidenceTable{}, Graph: []EvidenceSample{}}
+	for _, g := range e.Graph {
+		out.Graph = append(out.Graph, EvidenceSample{At: micro(g.At), Advertised: g.Advertised})
+	}
+	if p := e.Plan; p != nil {
+		out.Plan = &EvidencePlan{At: micro(p.At), Generation: int64(p.Generation), Verdict: p.Verdict, Findings: append([]string{}, p.Findings...)}
+	}
 	for _, w := range e.Windows {
 		out.Windows = append(out.Windows, EvidenceWindow{Rule: w.Rule, Used: w.Used, Limit: w.Limit})
 	}

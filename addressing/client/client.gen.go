@@ -1659,12 +1659,18 @@ type Evidence struct {
 	By *string `json:"by,omitempty"`
 
 	// Generation on the wire at the trip
-	Generation int64  `json:"generation"`
-	Key        string `json:"key"`
+	Generation int64 `json:"generation"`
+
+	// Graph what every neighbor held in the hour before
+	Graph []EvidenceSample `json:"graph"`
+	Key   string           `json:"key"`
 
 	// Neighbors what every neighbor held at the trip
 	Neighbors []EvidenceTable `json:"neighbors"`
-	Reason    string          `json:"reason"`
+
+	// Plan the plan that was refused last
+	Plan   *EvidencePlan `json:"plan,omitempty"`
+	Reason string        `json:"reason"`
 
 	// Requests what was charged in the hour before
 	Requests []JournalEntry   `json:"requests"`
@@ -1702,6 +1708,21 @@ type EvidenceList struct {
 
 	// Total objects in the scope
 	Total int `json:"total"`
+}
+
+// EvidencePlan the plan that was refused last
+type EvidencePlan struct {
+	At         time.Time `json:"at"`
+	Findings   []string  `json:"findings"`
+	Generation int64     `json:"generation"`
+	Verdict    string    `json:"verdict"`
+}
+
+// EvidenceSample defines model for EvidenceSample.
+type EvidenceSample struct {
+	// Advertised prefixes by neighbor
+	Advertised map[string]int `json:"advertised"`
+	At         time.Time      `json:"at"`
 }
 
 // EvidenceTable defines model for EvidenceTable.

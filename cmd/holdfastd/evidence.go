@@ -19,6 +19,7 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
+	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/breaker"
 )
 
@@ -38,6 +39,9 @@ type evidence struct {
 	log  *slog.Logger
 	mu   sync.Mutex
 	done map[string]bool // trips that have one
+
+	sampling sync.Mutex
+	samples  []api.TripSample // the oldest first
 }
 
 func newEvidence(d *daemon) *evidence {
@@ -125,6 +129,13 @@ func (e *evidence) gather(ctx context.Context, s breaker.ScopeStatus, at time.Ti
 		out.Accounts = append(out.Accounts, x)
 	}
 	out.Requests, out.By = e.requests(s)
+	out.Graph = e.graph(s.Since.Add(-hourBefore))
+	if st := e.d.pipeline.Status(); st.LastRefusal != nil {
+		out.Plan = &api.TripPlan{At: st.LastRefusal.At, Generation: st.LastRefusal.Generation, Verdict: st.LastRefusal.Verdict.String()}
+		for _, f := range st.LastRefusal.Findings {
+			out.Plan.Findings = append(out.Plan.Findings, f.Rule+": "+f.Why)
+		}
+	}
 	if e.d.speaker != nil {
 		if all, err := e.d.speaker.Neighbors(ctx); err == nil {
 			for _, n := range all {
@@ -134,6 +145,36 @@ func (e *evidence) gather(ctx context.Context, s breaker.ScopeStatus, at time.Ti
 				}
 				out.Neighbors = append(out.Neighbors, t)
 			}
+		}
+	}
+	return out
+}
+
+// keepSamples is how many looks at the neighbors' tables are kept:
+const keepSamples = 400 // an hour and some, one in ten seconds
+
+// sample keeps what every neighbor holds now, for the graph of a trip.
+func (e *evidence) sample(all []bgp.NeighborStatus, at time.Time) {
+	one := api.TripSample{At: at.UTC(), Advertised: map[string]int{}}
+	for _, n := range all {
+		for _, f := range addressing.Families() {
+			one.Advertised[n.Name] += n.Advertised[f]
+		}
+	}
+	e.sampling.Lock()
+	defer e.sampling.Unlock()
+	e.samples = append(e.samples, one)
+	e.samples = e.samples[max(0, len(e.samples)-keepSamples):]
+}
+
+// graph is what neighbors held since a time (UX-07).
+func (e *evidence) graph(since time.Time) []api.TripSample {
+	e.sampling.Lock()
+	defer e.sampling.Unlock()
+	var out []api.TripSample
+	for _, s := range e.samples {
+		if s.At.After(since) {
+			out = append(out, s)
 		}
 	}
 	return out

@@ -87,6 +87,7 @@ func (d *daemon) observe(ctx context.Context, at time.Time) {
 		return
 	}
 	d.sites.look(neighbors, at)
+	d.evidence.sample(neighbors, at)
 	for _, n := range neighbors {
 		if n.State != bgp.Established {
 			continue

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -20,6 +21,8 @@ type SecondLook struct {
 	log  *slog.Logger
 	seen chan bgp.Event
 	lost chan struct{} // holds one token once an observation was dropped
+
+	leaks map[string]leaks // by neighbor
 }
 
 // NewSecondLook makes one that has seen nothing.
@@ -55,6 +58,10 @@ func (l *SecondLook) Run(ctx context.Context, b *breaker.Breaker) {
 }
 
 func (l *SecondLook) tell(b *breaker.Breaker, e bgp.Event) {
+	if e.Kind == bgp.LeakBlocked {
+		l.leak(b, e)
+		return
+	}
 	events := wireEvents(e)
 	if len(events) == 0 {
 		return
@@ -66,6 +73,44 @@ func (l *SecondLook) tell(b *breaker.Breaker, e bgp.Event) {
 	case trip != "":
 		l.log.Error("breaker opened: what left on the wire and what was planned differ", "trip", trip, "neighbor", e.Neighbor)
 	}
+}
+
+// Leaks that the guard blocked at one neighbor within a minute: so many mean
+// that the policy or the configuration behind them is wrong, and nothing more
+// is deployed towards that neighbor until a person has looked.
+const (
+	leakWindow = time.Minute
+	leakMost   = 10 // prefixes
+)
+
+// leaks counts what was blocked at one neighbor.
+type leaks struct {
+	since    time.Time
+	prefixes int
+}
+
+func (l *SecondLook) leak(b *breaker.Breaker, e bgp.Event) {
+	if l.leaks == nil {
+		l.leaks = map[string]leaks{}
+	}
+	n := l.leaks[e.Neighbor]
+	if e.At.Sub(n.since) > leakWindow {
+		n = leaks{since: e.At}
+	}
+	n.prefixes += len(e.Prefixes)
+	l.leaks[e.Neighbor] = n
+	if n.prefixes < leakMost {
+		return
+	}
+	delete(l.leaks, e.Neighbor)
+	why := fmt.Sprintf("the guard blocked %d prefixes towards %s within %s that would have been a leak: %s", n.prefixes, e.Neighbor, leakWindow, e.Why)
+	by := breaker.Actor{Kind: breaker.ActorKind(addressing.System), Key: "system/leak-guard"}
+	trip, err := b.TripBy("breaker.leak", breaker.Scope{Kind: breaker.ScopeNeighbor, Key: e.Neighbor}, why, by, e.At)
+	if err != nil {
+		l.log.Error("breaker could not be opened; it holds by itself", "error", err)
+		return
+	}
+	l.log.Error("breaker opened: leaks were blocked", "page", true, "trip", trip, "neighbor", e.Neighbor, "prefixes", n.prefixes)
 }
 
 func (l *SecondLook) open(b *breaker.Breaker, why string) {

@@ -71,3 +71,37 @@ func TestSecondLookNeverBlocksTheSpeaker(t *testing.T) {
 		t.Errorf("the breaker is %s without its second look, want open", s)
 	}
 }
+
+// Leaks that the guard blocked open the neighbor they were meant for, and
+// nothing else; a single one is an alert and no trip.
+func TestBlockedLeaksOpenTheirNeighbor(t *testing.T) {
+	g := newGate(t, fullTable(100))
+	b := g.breaker.(*breaker.Breaker)
+	look := NewSecondLook(slog.New(slog.DiscardHandler))
+	leak := func(after time.Duration, n int) {
+		e := bgp.Event{Kind: bgp.LeakBlocked, Neighbor: "transit-a", At: noon.Add(after), Why: "OTC"}
+		for i := range n {
+			e.Prefixes = append(e.Prefixes, nth(i))
+		}
+		look.tell(b, e)
+	}
+	for i := range 5 { // one every two minutes
+		leak(time.Duration(2*i)*time.Minute, leakMost-1)
+	}
+	if s := b.State(noon.Add(10 * time.Minute)); s != breaker.Closed {
+		t.Fatalf("the breaker is %s after single leaks", s)
+	}
+	leak(20*time.Minute, leakMost)
+	found := false
+	for _, s := range b.Status(noon.Add(20 * time.Minute)) {
+		switch {
+		case s.Scope == breaker.Scope{Kind: breaker.ScopeNeighbor, Key: "transit-a"}:
+			found = s.State == breaker.Open
+		case s.State != breaker.Closed:
+			t.Errorf("%s is %s", s.Scope, s.State)
+		}
+	}
+	if !found {
+		t.Error("the neighbor's scope did not open")
+	}
+}
