@@ -19,6 +19,12 @@ const (
 	Unbound  EffectKind = "unbound"
 )
 
+// Verbs of the changes that lead back to what was.
+const (
+	VerbRestore = "state.restore"
+	VerbUndo    = "change.undo"
+)
+
 // Effect is the effect of a ChangeSet on one route.
 type Effect struct {
 	Kind      EffectKind   `json:"kind"`

@@ -38,7 +38,7 @@ type Restored struct {
 // For operators and system tasks; the latter only add (invariant 16).
 func (r *Registry) Restore(ctx context.Context, req RestoreRequest) (Restored, ChangeSet, error) {
 	var out Restored
-	change, err := r.mutate(ctx, req.Request, "restore", "state.restore", func(m *mutation) error {
+	change, err := r.mutate(ctx, req.Request, "restore", VerbRestore, func(m *mutation) error {
 		if req.Actor.Kind == Owner || req.Actor.Kind == System && req.Withdraw {
 			return &Error{Code: CodeForbidden, Detail: "a restore is for operators; system tasks may only add"}
 		}

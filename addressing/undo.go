@@ -13,7 +13,7 @@ import (
 // request does not name (invariant 15), and for accounts, services and tokens.
 // For operators, and for owners over their own changes.
 func (r *Registry) Undo(ctx context.Context, req Request, changeID string) (ChangeSet, error) {
-	return r.mutate(ctx, req, "undo", "change.undo", func(m *mutation) error {
+	return r.mutate(ctx, req, "undo", VerbUndo, func(m *mutation) error {
 		record, err := m.tx.AuditOf(changeID)
 		if err != nil {
 			return err
@@ -31,7 +31,7 @@ func (r *Registry) Undo(ctx context.Context, req Request, changeID string) (Chan
 		if err != nil {
 			return err
 		}
-		m.account, m.inverse = record.AccountID, "change.undo"
+		m.account, m.inverse = record.AccountID, VerbUndo
 		return u.run()
 	})
 }

@@ -316,6 +316,9 @@ func normalPart(p *AccountPart) {
 	p.Prefixes, p.Routes, p.Negative = orEmpty(p.Prefixes), orEmpty(p.Routes), orEmpty(p.Negative)
 }
 
+// NormalNetwork is the form that a network part has in a snapshot.
+func NormalNetwork(n NetworkPart) NetworkPart { return normalNetwork(n) }
+
 // normalNetwork is the network part sorted and without null lists. The input
 // is not changed.
 func normalNetwork(n NetworkPart) NetworkPart {

@@ -4,19 +4,49 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
 )
 
+// Hold says what of a new snapshot must wait. The zero Hold holds nothing.
+type Hold struct {
+	// Route names routes, or whole prefixes, that stay as they are.
+	Route func(account string, cidr netip.Prefix) bool
+	// Sites narrows a new or wider route to the sites that are ready for it;
+	// false leaves it alone. It must never name a site that the route does not.
+	Sites func(account string, cidr netip.Prefix) (addressing.Sites, bool)
+	// Network, if not nil, is what to use in place of the new one's.
+	Network *NetworkPart
+}
+
 // HoldBack is next with the prefixes that hold names left as active has them:
-// their records, and what took them down. Everything else of next stands.
-// It is how a plan goes on without the part of it that was refused.
+// their records, and what took them down. One that active does not have is
+// left out. Everything else of next stands. It is how a plan goes on without
+// the part of it that was refused or that waits for its wave.
 func HoldBack(active, next *Snapshot, hold func(account string, cidr netip.Prefix) bool) (*Snapshot, error) {
+	return Hold{Route: hold}.Over(active, next)
+}
+
+// Over is next without what is held, see HoldBack.
+func (h Hold) Over(active, next *Snapshot) (*Snapshot, error) {
+	hold := h.Route
+	if hold == nil {
+		hold = func(string, netip.Prefix) bool { return false }
+	}
 	draft := &Snapshot{Environment: next.Environment, Network: next.Network}
+	if h.Network != nil {
+		draft.Network = *h.Network
+	}
 	kept := map[string]bool{}
 	for i := range next.Accounts {
 		p := &next.Accounts[i]
 		was, _ := active.Account(p.Account)
 		kept[p.Account] = true
-		draft.Accounts = append(draft.Accounts, holdPart(was, p, hold))
+		part := holdPart(was, p, hold)
+		if h.Sites != nil {
+			part = h.narrow(part)
+		}
+		draft.Accounts = append(draft.Accounts, part)
 	}
 	for i := range active.Accounts {
 		was := &active.Accounts[i]
@@ -47,22 +77,52 @@ func heldRecords(was *AccountPart, hold func(string, netip.Prefix) bool) map[net
 	}
 	for i := range was.Prefixes {
 		rec := &was.Prefixes[i]
-		if slices.ContainsFunc(rec.BGP, func(b BGPRecord) bool { return hold(was.Account, b.CIDR) }) {
+		if heldRecord(was.Account, rec, hold) {
 			out[rec.CIDR] = rec
 		}
 	}
 	return out
 }
 
+func heldRecord(account string, rec *PrefixRecord, hold func(string, netip.Prefix) bool) bool {
+	return hold(account, rec.CIDR) || slices.ContainsFunc(rec.BGP, func(b BGPRecord) bool { return hold(account, b.CIDR) })
+}
+
+// narrow limits routes to the sites that are ready for them.
+func (h Hold) narrow(p AccountPart) AccountPart {
+	cloned := false
+	for i := range p.Prefixes {
+		for j, b := range p.Prefixes[i].BGP {
+			sites, narrower := h.Sites(p.Account, b.CIDR)
+			if !narrower || equalSites(sites, b.Sites) {
+				continue
+			}
+			if !cloned {
+				p.Prefixes, cloned = slices.Clone(p.Prefixes), true
+			}
+			p.Prefixes[i].BGP = slices.Clone(p.Prefixes[i].BGP)
+			p.Prefixes[i].BGP[j].Sites = sites
+		}
+	}
+	if cloned {
+		p.Routes = carry(Routes(&p), p.Routes)
+	}
+	return p
+}
+
 func holdPart(was, p *AccountPart, hold func(string, netip.Prefix) bool) AccountPart {
 	held := heldRecords(was, hold)
-	if len(held) == 0 {
+	fresh := func(rec PrefixRecord) bool { return held[rec.CIDR] == nil && heldRecord(p.Account, &rec, hold) }
+	if len(held) == 0 && !slices.ContainsFunc(p.Prefixes, fresh) {
 		return *p
+	}
+	if was == nil {
+		was = &AccountPart{Account: p.Account}
 	}
 	out := *p
 	out.Prefixes = make([]PrefixRecord, 0, len(p.Prefixes)+len(held))
 	for _, rec := range p.Prefixes {
-		if held[rec.CIDR] == nil {
+		if held[rec.CIDR] == nil && !fresh(rec) {
 			out.Prefixes = append(out.Prefixes, rec)
 		}
 	}
@@ -75,7 +135,7 @@ func holdPart(was, p *AccountPart, hold func(string, netip.Prefix) bool) Account
 	// One that is gone and covered something held stays.
 	out.Negative = append(out.Negative, goneIntentsOver(was, p, hold)...)
 	normalPart(&out)
-	out.Routes = carry(Routes(&out), was.Routes)
+	out.Routes = carry(Routes(&out), was.Routes, p.Routes)
 	return out
 }
 

@@ -8,22 +8,25 @@ type Reason struct {
 	By  addressing.ActorKind
 
 	Approved bool // by another person, prefix by prefix: no size limit counts it
+	// AtOnce says that the change has a lane of its own (DESIGN section 6):
+	// restore, undo, an emergency.
+	AtOnce bool
 }
 
-// Explain writes onto every loss, and onto every route that comes up although
-// it was down on purpose, the reason that admitted it. find is asked once per
-// such change; what nothing explains keeps an empty Set and is what Preflight
-// refuses. It returns how many stay unexplained.
+// Explain writes onto every change the reason that admitted it. A loss, and a
+// route that comes up although it was down on purpose, must have one: what
+// nothing explains keeps an empty Set and is what Preflight refuses. It returns
+// how many of those stay unexplained.
 func (p *Plan) Explain(find func(Change) (Reason, bool)) int {
 	left := 0
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if !p.asks(*c) || c.Set != "" {
+		if c.Set != "" {
 			continue
 		}
 		if r, found := find(*c); found && r.Set != "" {
-			c.Set, c.By, c.Approved = r.Set, r.By, r.Approved
-		} else {
+			c.Set, c.By, c.Approved, c.AtOnce = r.Set, r.By, r.Approved, r.AtOnce
+		} else if p.asks(*c) {
 			left++
 		}
 	}

@@ -38,12 +38,14 @@ type Change struct {
 	// Lifts is the id of the negative intent that kept an advertised route
 	// down before; nothing but a change that says so, or time, lifts one.
 	Lifts string `json:"lifts,omitempty"`
-	// Set and By name the admitted ChangeSet that explains a loss or a lift, and in
+	// Set and By name the admitted ChangeSet that explains the change, and in
 	// whose capacity it was made; empty if none does (see Explain).
 	Set string               `json:"change_set,omitempty"`
 	By  addressing.ActorKind `json:"by,omitempty"`
 	// Approved says that another person approved losing exactly this prefix.
 	Approved bool `json:"approved,omitempty"`
+	// AtOnce says that it passes in a lane of its own, see Reason.
+	AtOnce bool `json:"at_once,omitempty"`
 
 	liftsUntil int64 // when that intent expires by itself, Unix seconds; 0 is never
 }
