@@ -32,6 +32,7 @@ var ErrLive = errors.New("this data directory has advertised, and observing woul
 func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 	r.line.Lock()
 	defer r.line.Unlock()
+	r.loadRollouts()
 	l, err := r.cfg.Store.Good()
 	damage := r.cfg.Store.Damage()
 	if errors.Is(err, snapshots.ErrNone) {

@@ -57,8 +57,16 @@ func crash(dir, verb string, at rollout.Step) error {
 	r, err := rollout.New(rollout.Config{
 		Environment: synthetic.Environment, Network: synthetic.Network(1), Store: d, Applier: &speaker{}, Gate: open,
 		Explain: func(string, netip.Prefix) (plan.Reason, bool) {
-			return plan.Reason{Set: "before", By: addressing.Owner}, true
+			by := addressing.Owner
+			if verb == "waves" {
+				by = addressing.Operator
+			}
+			return plan.Reason{Set: "before", By: by}, true
 		},
+		Book: rollout.FileBook(filepath.Join(filepath.Dir(dir), "rollouts.json")),
+		Program: rollout.Program{Stages: map[rollout.Class][]plan.Stage{
+			rollout.Removal: {{Name: "canary", Percent: 1}, {Name: "all", Percent: 100}},
+		}},
 		OnStep: func(s rollout.Step) {
 			if armed && s == at {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -91,7 +99,14 @@ func crash(dir, verb string, at rollout.Step) error {
 	}
 	intent.set(withdrawFirst)
 	r.AttachDesired(intent)
-	if err := wait(func() bool { return r.Status().Routes == crashRoutes-crashLost }); err != nil {
+	if err := wait(func() bool {
+		for _, ro := range r.Rollouts() {
+			if ro.Phase == rollout.Paused { // nobody but a person goes on
+				_, _ = r.Decide(ctx, ro.ID, rollout.Promote, person, "after the crash")
+			}
+		}
+		return r.Status().Routes == crashRoutes-crashLost
+	}); err != nil {
 		return err
 	}
 	_, _, err = r.Pending(ctx) // waits for the generation to be done
@@ -167,9 +182,9 @@ func TestKilledBetweenSteps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes: not with -short")
 	}
-	for _, verb := range []string{"change", "rollback"} {
+	for _, verb := range []string{"change", "waves", "rollback"} {
 		for _, step := range rollout.Steps() {
-			if verb == "change" && step == rollout.StepIntent || verb == "rollback" && step == rollout.StepRead {
+			if verb != "rollback" && step == rollout.StepIntent || verb == "rollback" && step == rollout.StepRead || verb != "waves" && step == rollout.StepRecord {
 				continue // not on that way
 			}
 			t.Run(verb+"/"+string(step), func(t *testing.T) {
@@ -184,8 +199,12 @@ func TestKilledBetweenSteps(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), "killed") {
 					t.Fatalf("the process was not killed before %s: %v", step, err)
 				}
-				got := intact(t, dir, old, now)
-				if late := step == rollout.StepIntent || step == rollout.StepDone; late && got != now {
+				between := []int{old, now}
+				if verb == "waves" { // each wave is a generation
+					between = append(between, old-1, old-2)
+				}
+				got := intact(t, dir, between...)
+				if late := step == rollout.StepIntent || step == rollout.StepDone; late && got != now && verb != "waves" {
 					t.Errorf("killed before %s, the old generation booted", step)
 				}
 				finish(t, dir, verb)

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ func (r *Runner) cycle(ctx context.Context) error {
 		return nil
 	}
 	begun := time.Now()
+	r.tick(ctx, begun)
 	draft, err := r.plan(ctx, desired)
 	if errors.Is(err, errCooling) {
 		return err
@@ -32,7 +34,29 @@ func (r *Runner) cycle(ctx context.Context) error {
 		r.failed(err)
 		return err
 	}
+	r.gone(ctx, draft, begun)
 	if draft == nil {
+		r.offer(r.Active().Snapshot, begun)
+		r.onWire(ctx, begun)
+		return nil
+	}
+	return r.roll(ctx, draft, begun)
+}
+
+// roll takes a plan as far as its waves let it: what is new is judged whole,
+// becomes a rollout, and its first wave goes out with whatever needs none.
+func (r *Runner) roll(ctx context.Context, d *draft, begun time.Time) error {
+	wait, fresh := r.sort(d)
+	r.atEdge(d, &wait)
+	whole, err := r.without(d, wait)
+	if err != nil {
+		r.failed(err)
+		return err
+	}
+	if whole == nil {
+		r.ledger.settle(d.seq, wait.keeps)
+		r.clear()
+		r.onWire(ctx, begun)
 		return nil
 	}
 	if r.cfg.Observe {
@@ -40,11 +64,35 @@ func (r *Runner) cycle(ctx context.Context) error {
 		return nil
 	}
 	r.step(StepPreflight)
-	report := plan.Preflight(ctx, draft.plan, r.cfg.Checks, r.cfg.Gate)
+	report := plan.Preflight(ctx, whole.plan, r.cfg.Checks, r.cfg.Gate)
 	if report.Verdict != policy.Allow {
-		return r.refused(ctx, draft, report, begun)
+		return r.refused(ctx, whole, report, begun)
 	}
-	return r.carryOut(ctx, draft, report, begun)
+	if r.Active().Snapshot == nil || len(fresh) == 0 {
+		return r.carryOut(ctx, whole, report, begun)
+	}
+	ro := r.begin(whole, fresh)
+	for _, w := range ro.Waves[1:] {
+		for _, it := range w.Items {
+			wait.hold(it)
+		}
+	}
+	first := whole
+	if len(ro.Waves) > 1 {
+		if first, err = r.without(d, wait); err != nil || first == nil {
+			err = fmt.Errorf("first wave of rollout %s: %w", ro.ID, cmp.Or(err, errors.New("it is empty")))
+			r.failed(err)
+			return err
+		}
+		if report = plan.Preflight(ctx, first.plan, r.cfg.Checks, r.cfg.Gate); report.Verdict != policy.Allow {
+			return r.refused(ctx, first, report, begun)
+		}
+	}
+	if err := r.start(ctx, ro, begun); err != nil {
+		r.failed(err)
+		return err
+	}
+	return r.carryOut(ctx, first, report, begun)
 }
 
 // errCooling says that desired state was invalid a moment ago. It must build
@@ -64,6 +112,7 @@ type draft struct {
 	seq      uint64 // of the last ChangeSet that is certainly in it
 	actor    string
 	reason   string
+	keep     func(route) bool // what waits for another generation; nil is nothing
 }
 
 // plan reads desired state, builds and compares. A nil draft means that there
@@ -94,7 +143,7 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 	}
 	r.step(StepBuild)
 	now := time.Now()
-	next, err := r.b.Build(state, r.net, r.cfg.Environment, now)
+	next, err := r.b.Build(state, r.network(), r.cfg.Environment, now)
 	if err != nil {
 		r.invalid(err)
 		r.cool = coolBuilds
@@ -111,7 +160,7 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 		return nil, 0, err
 	}
 	if active != nil && next.ID() == active.ID() {
-		r.ledger.settle(seq)
+		r.ledger.settle(seq, nil)
 		r.clear()
 		return nil, 0, nil
 	}
@@ -159,6 +208,9 @@ func (r *Runner) explain(c plan.Change) (plan.Reason, bool) {
 	if why, found := r.ledger.find(c); found {
 		return why, true
 	}
+	if why, found := r.rolledReason(c); found {
+		return why, true
+	}
 	if r.cfg.Explain == nil || !c.Loses {
 		return plan.Reason{}, false
 	}
@@ -174,9 +226,10 @@ func (r *Runner) carryOut(ctx context.Context, d *draft, report plan.Report, beg
 		r.failed(err)
 		return err
 	}
-	r.ledger.settle(d.seq)
+	r.ledger.settle(d.seq, d.keep)
 	r.clear()
 	d.plan.Generation = head.Generation
+	r.onWire(ctx, time.Now())
 	r.step(StepDone)
 	done := Applied{Head: head, Plan: d.plan, Findings: slices.Concat(report.Findings, findings), Took: time.Since(begun)}
 	r.log.Info("generation applied", "generation", head.Generation, "snapshot", head.ID, "actor", head.Actor, "changes", len(d.plan.Changes), "took", done.Took)

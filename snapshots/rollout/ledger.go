@@ -16,7 +16,8 @@ type ledger struct {
 	sets   []entry
 	losses map[route]reason
 	gains  map[route]reason
-	later  chan struct{} // closed and replaced with every note
+	other  map[route]reason // modified or unbound, without loss
+	later  chan struct{}    // closed and replaced with every note
 }
 
 type route struct {
@@ -37,7 +38,7 @@ type reason struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{losses: map[route]reason{}, gains: map[route]reason{}, later: make(chan struct{})}
+	return &ledger{losses: map[route]reason{}, gains: map[route]reason{}, other: map[route]reason{}, later: make(chan struct{})}
 }
 
 // note takes in a committed ChangeSet.
@@ -47,7 +48,7 @@ func (l *ledger) note(c addressing.ChangeSet) {
 	l.seq++
 	l.sets = append(l.sets, entry{c.ID, c.Actor, c.Reason, l.seq})
 	for _, e := range c.Effects {
-		key, why := route{e.AccountID, e.CIDR}, reason{plan.Reason{Set: c.ID, By: c.Actor.Kind, Approved: c.Approval != ""}, l.seq}
+		key, why := route{e.AccountID, e.CIDR}, reason{plan.Reason{Set: c.ID, By: c.Actor.Kind, Approved: c.Approval != "", AtOnce: atOnce(c.Verb, e.Kind)}, l.seq}
 		switch e.Kind {
 		case addressing.Lost, addressing.Weakened:
 			l.losses[key] = why
@@ -55,6 +56,8 @@ func (l *ledger) note(c addressing.ChangeSet) {
 		case addressing.Gained:
 			l.gains[key] = why
 			delete(l.losses, key)
+		case addressing.Modified, addressing.Unbound:
+			l.other[key] = why
 		}
 	}
 	close(l.later)
@@ -80,11 +83,27 @@ func (l *ledger) find(c plan.Change) (plan.Reason, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	from := l.losses
-	if c.Kind == plan.Advertise {
+	switch {
+	case c.Kind == plan.Advertise:
 		from = l.gains
+	case c.Kind == plan.Unbind || c.Kind == plan.Modify && !c.Loses:
+		from = l.other
 	}
 	r, found := from[route{c.Account, c.CIDR}]
 	return r.Reason, found
+}
+
+// atOnce says that an effect has a lane of its own: an emergency, or the way
+// back to what was (DESIGN section 6). Undoing an announcement is a withdrawal
+// like any other.
+func atOnce(verb string, effect addressing.EffectKind) bool {
+	switch verb {
+	case addressing.VerbEmergency, addressing.VerbRestore:
+		return true
+	case addressing.VerbUndo:
+		return effect != addressing.Lost && effect != addressing.Weakened
+	}
+	return false
 }
 
 // gained are the routes that waiting ChangeSets bring up.
@@ -114,22 +133,28 @@ func (l *ledger) carried() (ids []string, actors []addressing.Actor, why string)
 	return ids, actors, why
 }
 
-// settle forgets what was noted up to seq: a generation carries it now.
-func (l *ledger) settle(seq uint64) {
+// settle forgets what was noted up to seq: a generation carries it now. What
+// waits, says waits (nil: nothing), is kept for the generation that will.
+func (l *ledger) settle(seq uint64, waits func(route) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keep := l.sets[:0]
-	for _, e := range l.sets {
-		if e.seq > seq {
-			keep = append(keep, e)
-		}
-	}
-	l.sets = keep
-	for _, reasons := range []map[route]reason{l.losses, l.gains} {
+	needed := map[string]bool{}
+	for _, reasons := range []map[route]reason{l.losses, l.gains, l.other} {
 		for k, r := range reasons {
-			if r.seq <= seq {
+			switch {
+			case r.seq > seq:
+			case waits != nil && waits(k):
+				needed[r.Set] = true
+			default:
 				delete(reasons, k)
 			}
 		}
 	}
+	keep := l.sets[:0]
+	for _, e := range l.sets {
+		if e.seq > seq || needed[e.id] {
+			keep = append(keep, e)
+		}
+	}
+	l.sets = keep
 }

@@ -75,7 +75,7 @@ func (r *Runner) Rebuild(ctx context.Context, actor addressing.Actor, why string
 	if err != nil {
 		return done, fmt.Errorf("rebuild: %w", err)
 	}
-	r.ledger.settle(r.ledger.mark())
+	r.ledger.settle(r.ledger.mark(), nil)
 	r.stop("")
 	r.clear()
 	r.Kick()

@@ -43,6 +43,9 @@ type RollbackResult struct {
 // ErrRefused means that a plan was judged and not allowed; the report says why.
 var ErrRefused = errors.New("plan was not allowed")
 
+// ErrUnknown means that there is no rollout of that name.
+var ErrUnknown = errors.New("there is no such rollout")
+
 // Rollback brings an older state forward as a new generation, puts it on the
 // wire at once, and then writes it to desired state. It works with the breaker
 // open and with the database gone: then the speaker is pinned instead. What is
@@ -51,6 +54,11 @@ var ErrRefused = errors.New("plan was not allowed")
 func (r *Runner) Rollback(ctx context.Context, req RollbackRequest) (RollbackResult, error) {
 	r.line.Lock()
 	defer r.line.Unlock()
+	return r.rollback(ctx, req)
+}
+
+// rollback is Rollback for who holds the line.
+func (r *Runner) rollback(ctx context.Context, req RollbackRequest) (RollbackResult, error) {
 	begun := time.Now()
 	desired, _ := r.ready()
 	if _, can := desired.(Lifter); len(req.Lift) > 0 && !can {
@@ -183,7 +191,7 @@ func (r *Runner) restoreIntent(ctx context.Context, req RollbackRequest, c snaps
 	}
 	if err == nil {
 		// What was waiting to be taken down was just put back.
-		r.ledger.settle(r.ledger.mark())
+		r.ledger.settle(r.ledger.mark(), nil)
 		r.clear()
 		r.Kick()
 		return

@@ -63,6 +63,16 @@ type Config struct {
 	// They may Kick and ask for Status, and nothing else of the Runner.
 	OnRefused func(plan.Plan, plan.Report)
 	OnApplied func(Applied)
+	// Program is how a change is cut into waves; the zero Program is
+	// DefaultProgram. Book keeps rollouts across restarts, nil does not. Without
+	// Health every wave runs on soak alone.
+	Program Program
+	Book    Book
+	Health  Health
+	// Edge says where a new route may be advertised; nil is everywhere.
+	Edge Edge
+	// OnRollout is called whenever a rollout moves, under the same rule.
+	OnRollout func(Rollout, Effect)
 	OnStep    func(Step)   // for tests that stop the process between two steps
 	Logger    *slog.Logger // nil discards
 }
@@ -89,9 +99,15 @@ type Runner struct {
 	cool int             // builds still to go after an invalid one
 	mark *snapshots.Head // applied but not yet marked last-known-good
 
-	mu      sync.Mutex // guards what follows
-	desired Desired
-	st      state
+	index      map[plan.Key]position  // see known; nil when it must be made anew
+	unready    int                    // routes that waited for edge machines last time
+	queue      map[plan.Key]plan.Item // waits for another rollout to end
+	bookDamage string                 // why the book of rollouts cannot be used
+
+	mu       sync.Mutex // guards what follows
+	rollouts []Rollout  // written under line as well: read under either
+	desired  Desired
+	st       state
 }
 
 // New returns a Runner that has touched nothing yet.
@@ -183,7 +199,8 @@ func (r *Runner) Run(ctx context.Context) error {
 			continue
 		}
 		backoff = retryMin
-		retry.Reset(r.untilExpiry(time.Now()))
+		now := time.Now()
+		retry.Reset(min(r.untilExpiry(now), r.untilWatch(now)))
 	}
 }
 

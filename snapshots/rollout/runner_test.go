@@ -152,6 +152,11 @@ func (g gateFunc) Judge(_ context.Context, p plan.Plan) (policy.Verdict, []polic
 
 var open = gateFunc(func(plan.Plan) (policy.Verdict, error) { return policy.Allow, nil })
 
+// atOnce is a program without waves, for tests of something else.
+var atOnce = rollout.Program{Stages: map[rollout.Class][]plan.Stage{
+	rollout.Removal: {{Name: "all", Percent: 100}}, rollout.Neighbor: {{Name: "all", Percent: 100}},
+}}
+
 // bench is a whole pipeline on a directory of its own.
 type bench struct {
 	*rollout.Runner
@@ -190,7 +195,7 @@ func (b *bench) start(change func(*rollout.Config)) {
 	}
 	b.store = d
 	cfg := rollout.Config{
-		Environment: synthetic.Environment, Network: synthetic.Network(2), Store: d, Applier: b.wire, Gate: open,
+		Environment: synthetic.Environment, Network: synthetic.Network(2), Store: d, Applier: b.wire, Gate: open, Program: atOnce,
 		OnRefused: func(_ plan.Plan, r plan.Report) { b.mu.Lock(); b.refused = append(b.refused, r); b.mu.Unlock() },
 		OnStep:    func(s rollout.Step) { b.mu.Lock(); b.steps = append(b.steps, s); b.mu.Unlock() },
 	}

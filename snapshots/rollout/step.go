@@ -6,7 +6,8 @@ package rollout
 // applying is repeated because a Target is the whole set.
 type Step string
 
-// Steps in order. StepIntent comes only after a rollback.
+// Steps in order. StepIntent comes only after a rollback, StepRecord before and
+// after every wave.
 const (
 	StepRead      Step = "read"      // before desired state is read
 	StepBuild     Step = "build"     // before the snapshot is built
@@ -16,10 +17,11 @@ const (
 	StepApply     Step = "apply"     // before the speaker gets the Target
 	StepGood      Step = "good"      // before it is marked last-known-good
 	StepIntent    Step = "intent"    // before a rollback writes desired state
+	StepRecord    Step = "record"    // before the book of rollouts is written
 	StepDone      Step = "done"
 )
 
 // Steps lists them all, in order.
 func Steps() []Step {
-	return []Step{StepRead, StepBuild, StepPlan, StepPreflight, StepStore, StepApply, StepGood, StepIntent, StepDone}
+	return []Step{StepRead, StepBuild, StepPlan, StepPreflight, StepStore, StepApply, StepGood, StepIntent, StepRecord, StepDone}
 }

@@ -1,0 +1,401 @@
+package rollout_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout/health"
+	"github.com/holdfast-bgp/holdfast/snapshots/synthetic"
+)
+
+// told keeps what OnRollout said.
+type told struct {
+	mu   sync.Mutex
+	seen []rollout.Rollout
+	did  []rollout.Effect
+}
+
+func (l *told) note(r rollout.Rollout, e rollout.Effect) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen, l.did = append(l.seen, r), append(l.did, e)
+}
+
+func (l *told) trips() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, e := range l.did {
+		if e == rollout.Trip {
+			n++
+		}
+	}
+	return n
+}
+
+// waved is a bench with the default program and a book.
+func waved(l *told, h rollout.Health, book string) func(*rollout.Config) {
+	return func(c *rollout.Config) {
+		c.Program, c.Health, c.OnRollout = rollout.Program{}, h, l.note
+		if book != "" {
+			c.Book = rollout.FileBook(book)
+		}
+	}
+}
+
+func numbers(from, n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = from + i
+	}
+	return out
+}
+
+// An operator's removal starts with one prefix per class and ends with all of
+// them; no stage starts before the one before has soaked.
+func TestRemovalGoesInWaves(t *testing.T) {
+	l := &told{}
+	run(t, waved(l, nil, ""), func(t *testing.T, b *bench) {
+		b.admit(person, numbers(0, 20)...)
+		b.settle()
+		first := b.wire.withdrawn
+		if first == 0 || first > 4 {
+			t.Fatalf("%d of 20 withdrawn at first", first)
+		}
+		r := b.Rollouts()
+		if len(r) != 1 || r[0].Phase != rollout.Soaking || r[0].Monitor != "unmonitored" || r[0].Class != rollout.Removal {
+			t.Fatalf("rollouts %+v", r)
+		}
+		time.Sleep(50 * time.Second)
+		if b.wire.withdrawn != first {
+			t.Fatalf("%d withdrawn within the first soak", b.wire.withdrawn)
+		}
+		// An owner's change does not wait for it.
+		b.admit(addressing.Actor{Kind: addressing.Owner, ID: "o"}, 100)
+		b.settle()
+		if b.wire.withdrawn != first+1 {
+			t.Fatalf("%d withdrawn, want the owner's one more than %d", b.wire.withdrawn, first)
+		}
+		// Another operator's does.
+		b.admit(person, 101)
+		b.settle()
+		if b.wire.withdrawn != first+1 || len(b.Rollouts()) != 1 {
+			t.Fatalf("a second removal did not wait: %d withdrawn, %d rollouts", b.wire.withdrawn, len(b.Rollouts()))
+		}
+		time.Sleep(10 * time.Minute)
+		if b.wire.withdrawn != 22 || b.wire.routes() != 178 {
+			t.Fatalf("%d withdrawn in the end", b.wire.withdrawn)
+		}
+		for _, r := range b.Rollouts() {
+			if r.Phase != rollout.Done {
+				t.Errorf("%s is %s: %s", r.ID, r.Phase, r.Why)
+			}
+		}
+	})
+}
+
+// One change of one prefix needs no second wave: small networks stay usable.
+func TestOneRemovalIsAtOnce(t *testing.T) {
+	run(t, waved(&told{}, nil, ""), func(t *testing.T, b *bench) {
+		for i := range 5 {
+			b.admit(person, i)
+			b.settle()
+		}
+		if b.wire.withdrawn != 5 {
+			t.Fatalf("%d of 5 single removals on the wire", b.wire.withdrawn)
+		}
+	})
+}
+
+func TestPauseAndPromote(t *testing.T) {
+	run(t, waved(&told{}, nil, ""), func(t *testing.T, b *bench) {
+		b.admit(person, numbers(0, 20)...)
+		b.settle()
+		id, first := b.Rollouts()[0].ID, b.wire.withdrawn
+		decide := func(verb rollout.EventKind) {
+			t.Helper()
+			if _, err := b.Decide(t.Context(), id, verb, person, "because"); err != nil {
+				t.Fatal(err)
+			}
+			b.settle()
+		}
+		decide(rollout.Pause)
+		time.Sleep(time.Hour)
+		if b.wire.withdrawn != first {
+			t.Fatal("a paused rollout went on")
+		}
+		if _, err := b.Decide(t.Context(), id, rollout.Promote, person, ""); err == nil {
+			t.Error("promoted without a reason")
+		}
+		decide(rollout.Promote) // soaks again
+		decide(rollout.Promote) // skips the soak
+		if b.wire.withdrawn <= first {
+			t.Error("promoting a soaking rollout released nothing")
+		}
+		decide(rollout.Abort)
+		if b.wire.routes() != 200 || b.Rollouts()[0].Phase != rollout.Aborted || !b.Rollouts()[0].Restored {
+			t.Fatalf("%d routes after the abort, %+v", b.wire.routes(), b.Rollouts()[0].Phase)
+		}
+		time.Sleep(time.Hour)
+		if b.wire.routes() != 200 {
+			t.Error("what was aborted came back")
+		}
+		if _, err := b.Decide(t.Context(), "nobody", rollout.Pause, person, "x"); err == nil {
+			t.Error("decided about a rollout that is not there")
+		}
+	})
+}
+
+// A process that ends stops its rollout; the next one resumes nothing by
+// itself (HMD-03).
+func TestRestartStops(t *testing.T) {
+	book := filepath.Join(t.TempDir(), "rollouts.json")
+	l := &told{}
+	run(t, waved(l, nil, book), func(t *testing.T, b *bench) {
+		b.admit(person, numbers(0, 20)...)
+		b.settle()
+		first := b.wire.withdrawn
+		b.stop()
+		b.start(waved(l, nil, book))
+		b.AttachDesired(b.intent)
+		time.Sleep(time.Hour)
+		r := b.Rollouts()
+		if len(r) != 1 || r[0].Phase != rollout.Paused || b.wire.withdrawn != first {
+			t.Fatalf("%d withdrawn, want %d: %+v", b.wire.withdrawn, first, r)
+		}
+		if _, err := b.Decide(t.Context(), r[0].ID, rollout.Promote, person, "looked at it"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if b.wire.withdrawn != 20 {
+			t.Fatalf("%d withdrawn after a person let it go on", b.wire.withdrawn)
+		}
+	})
+}
+
+// A book that cannot be read starts no wave: what it held must not go on as if
+// it had never been.
+func TestUnreadableBookHolds(t *testing.T) {
+	book := filepath.Join(t.TempDir(), "rollouts.json")
+	if err := os.WriteFile(book, []byte(`[{"id":"r","phase":"running"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, waved(&told{}, nil, book), func(t *testing.T, b *bench) {
+		b.admit(person, 1)
+		b.settle()
+		if b.wire.withdrawn != 0 || !strings.Contains(b.Status().LastError, "could not be read") {
+			t.Fatalf("%d withdrawn, %q", b.wire.withdrawn, b.Status().LastError)
+		}
+		b.admit(addressing.Actor{Kind: addressing.Owner, ID: "o"}, 2)
+		b.settle()
+	})
+}
+
+// feed speaks for every account, and says what it is told to say of one.
+func feed(b *bench, board *health.Board, errors func(account string) float64, speaks func() bool) func() {
+	stop := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case at := <-tick.C:
+				if !speaks() {
+					continue
+				}
+				var s []health.Sample
+				for _, a := range b.intent.st.Accounts {
+					s = append(s, health.Sample{Account: a.ID, Site: "fra", Service: "cdn", At: at, Requests: 100, Errors: 100 * errors(a.ID)})
+				}
+				if err := board.Add(s); err != nil {
+					panic(err)
+				}
+			}
+		}
+	}()
+	return func() { close(stop) }
+}
+
+func always() bool { return true }
+
+// D8 with scaled time: a change that does harm stops in its first wave, is back
+// within 10 s, opens the breaker once, and desired state follows.
+func TestHarmStopsTheFirstWave(t *testing.T) {
+	l, board := &told{}, health.NewBoard(health.Thresholds{}, []string{"removal"})
+	runSized(t, 40, 800, waved(l, board, ""), func(t *testing.T, b *bench) {
+		bad := false
+		changed := map[string]bool{}
+		stop := feed(b, board, func(a string) float64 {
+			if bad && changed[a] {
+				return 1
+			}
+			return 0
+		}, always)
+		defer stop()
+		time.Sleep(6 * time.Minute)
+		bad = true
+		for i := range 20 {
+			changed[b.intent.st.Prefixes[i].AccountID] = true
+		}
+		b.admit(person, numbers(0, 20)...)
+		b.settle()
+		most := b.wire.withdrawn
+		if most == 0 || most > 8 {
+			t.Fatalf("%d of 800 withdrawn in the first wave, want at most 1 %%", most)
+		}
+		time.Sleep(10 * time.Second)
+		if b.wire.routes() != 800 || b.wire.withdrawn != most {
+			t.Fatalf("%d routes 10 s later, %d withdrawn: %+v", b.wire.routes(), b.wire.withdrawn, b.Rollouts()[0].Why)
+		}
+		if r := b.Rollouts()[0]; r.Phase != rollout.Failed || !r.Restored || l.trips() != 1 {
+			t.Fatalf("%s, restored %v, %d trips", r.Phase, r.Restored, l.trips())
+		}
+		time.Sleep(time.Hour)
+		if b.wire.routes() != 800 || len(b.Rollouts()) != 1 {
+			t.Error("it was tried again without a person")
+		}
+	})
+}
+
+// D9: one customer of 400 at 20 % errors is 0.05 % of all and stops it within
+// 30 s.
+func TestOneCustomersHarmStops(t *testing.T) {
+	l, board := &told{}, health.NewBoard(health.Thresholds{}, []string{"removal"})
+	runSized(t, 400, 2000, waved(l, board, ""), func(t *testing.T, b *bench) {
+		var victim string
+		stop := feed(b, board, func(a string) float64 {
+			if a == victim {
+				return 0.2
+			}
+			return 0
+		}, always)
+		defer stop()
+		time.Sleep(6 * time.Minute)
+		var one []int
+		seen := map[string]bool{}
+		for i := range b.intent.st.Prefixes {
+			if a := b.intent.st.Prefixes[i].AccountID; !seen[a] && len(one) < 20 {
+				seen[a] = true
+				one = append(one, i)
+			}
+		}
+		b.admit(person, one...)
+		b.settle()
+		victim = b.Rollouts()[0].Waves[0].Items[0].Account
+		time.Sleep(30 * time.Second)
+		r := b.Rollouts()[0]
+		if r.Phase != rollout.Failed || !strings.Contains(r.Why, victim) || b.wire.routes() != 2000 {
+			t.Fatalf("%s (%s), %d routes", r.Phase, r.Why, b.wire.routes())
+		}
+	})
+}
+
+// A source that is configured and silent holds; it never passes.
+func TestSilenceHolds(t *testing.T) {
+	l, board := &told{}, health.NewBoard(health.Thresholds{}, []string{"removal"})
+	runSized(t, 10, 200, waved(l, board, ""), func(t *testing.T, b *bench) {
+		speaking := true
+		stop := feed(b, board, func(string) float64 { return 0 }, func() bool { return speaking })
+		defer stop()
+		time.Sleep(time.Minute)
+		speaking = false
+		b.admit(person, numbers(0, 20)...)
+		b.settle()
+		first := b.wire.withdrawn
+		time.Sleep(20 * time.Minute)
+		if r := b.Rollouts()[0]; b.wire.withdrawn != first || r.Phase != rollout.Soaking || !r.Waiting {
+			t.Fatalf("%d withdrawn, want %d: %s %q", b.wire.withdrawn, first, r.Phase, r.Why)
+		}
+		speaking = true
+		time.Sleep(20 * time.Minute)
+		if r := b.Rollouts()[0]; r.Phase != rollout.Done || b.wire.withdrawn != 20 {
+			t.Fatalf("%s %q, %d withdrawn once it speaks again", r.Phase, r.Why, b.wire.withdrawn)
+		}
+	})
+}
+
+// Neighbors change one first, and a failing change goes back to what it was.
+func TestNeighborsOneFirst(t *testing.T) {
+	board := health.NewBoard(health.Thresholds{}, []string{"neighbor"})
+	bad := false
+	runSized(t, 10, 100, func(c *rollout.Config) {
+		waved(&told{}, board, "")(c)
+		c.Network = synthetic.Network(6)
+	}, func(t *testing.T, b *bench) {
+		stop := feed(b, board, func(string) float64 {
+			if bad {
+				return 0.5
+			}
+			return 0
+		}, always)
+		defer stop()
+		time.Sleep(6 * time.Minute)
+		network := synthetic.Network(6)
+		network.Neighbors = slices.Clone(network.Neighbors)
+		med := uint32(50)
+		for i := range network.Neighbors {
+			network.Neighbors[i].MED = &med
+		}
+		if err := b.SetNetwork(network); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		changed := func() (n int) {
+			for _, x := range b.Active().Snapshot.Network.Neighbors {
+				if x.MED != nil && *x.MED == med {
+					n++
+				}
+			}
+			return n
+		}
+		if changed() != 1 {
+			t.Fatalf("%d neighbors changed at first", changed())
+		}
+		bad = true
+		time.Sleep(15 * time.Second)
+		if r := b.Rollouts()[0]; changed() != 0 || r.Phase != rollout.Failed {
+			t.Fatalf("%d neighbors changed after harm, %s %s", changed(), r.Phase, r.Why)
+		}
+	})
+}
+
+// More than a generation may carry is split (HMD-08), and needs no soak.
+func TestBulkAnnouncementIsSplit(t *testing.T) {
+	run(t, func(c *rollout.Config) {
+		waved(&told{}, nil, "")(c)
+		c.Program.Stages = map[rollout.Class][]plan.Stage{rollout.Announce: {{Name: "all", Percent: 100}}}
+	}, func(t *testing.T, b *bench) {
+		before := b.Status().Generation
+		set := addressing.ChangeSet{ID: "bulk", Actor: person}
+		b.intent.set(func(st *addressing.State) {
+			for i := 200; i < 1200; i++ {
+				synthetic.Add(st, i, synthetic.AccountID(1))
+				set.Effects = append(set.Effects, addressing.Effect{Kind: addressing.Gained, CIDR: synthetic.CIDR(i), AccountID: synthetic.AccountID(1)})
+			}
+		})
+		b.Notify(set)
+		b.settle()
+		if n := b.Status().Generation - before; n < 5 || b.wire.routes() != 1200 {
+			t.Fatalf("%d routes in %d generations: %+v", b.wire.routes(), n, summary(b.Rollouts()))
+		}
+	})
+}
+
+func summary(all []rollout.Rollout) []string {
+	var out []string
+	for _, r := range all {
+		out = append(out, fmt.Sprintf("%s %s %d/%d of %d: %s", r.ID, r.Phase, r.Applied, r.Released, len(r.Waves), r.Why))
+	}
+	return out
+}
