@@ -48,12 +48,12 @@ func (in NewToken) check(tx ReadTx, at time.Time) error {
 			return &Error{Code: CodeInvalid, Field: "account_id", Detail: fmt.Sprintf("a token with the role %s needs an account", in.Role), Next: "name the account it is for"}
 		}
 	case RoleReadOnly, RoleOperator:
-	case RoleApprove, RoleBreakGlass, RoleSpeaker:
+	case RoleApprove, RoleBreakGlass, RoleSpeaker, RoleReporter:
 		if in.AccountID != "" {
 			return &Error{Code: CodeInvalid, Field: "account_id", Detail: fmt.Sprintf("a token with the role %s is for all accounts", in.Role), Next: "leave the account out"}
 		}
 	default:
-		return &Error{Code: CodeInvalid, Field: "role", Detail: fmt.Sprintf("%q is no role", in.Role), Next: "use admin, on-demand, read-only, operator, approve, break-glass or speaker"}
+		return &Error{Code: CodeInvalid, Field: "role", Detail: fmt.Sprintf("%q is no role", in.Role), Next: "use admin, on-demand, read-only, operator, approve, break-glass, speaker or reporter"}
 	}
 	if in.Name != "" {
 		if err := checkName(in.Name); err != nil {

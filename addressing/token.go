@@ -24,6 +24,8 @@ const (
 	RoleBreakGlass Role = "break-glass"
 	// RoleSpeaker pulls snapshots and reports, for a speaker that runs alone.
 	RoleSpeaker Role = "speaker"
+	// RoleReporter says what monitors and edge machines saw, nothing else.
+	RoleReporter Role = "reporter"
 )
 
 // TokenRecord is a token at rest: the secret itself is shown once, at

@@ -21,10 +21,11 @@ const (
 	operate       permission = "operate"     // change anything on /v1 but what others asked leave for
 	approve       permission = "approve"     // decide what others asked leave for
 	breakGlass    permission = "break-glass" // hold, and go back to what was; never loosen
+	machine       permission = "machine"     // say what monitors and edge machines saw, and ask what machines must be ready for
 	report        permission = "report"      // pull snapshots and report as a speaker, nothing else
 )
 
-var allPermissions = []permission{prefixesRead, prefixesWrite, onDemandRead, onDemandWrite, observe, operate, approve, breakGlass, report}
+var allPermissions = []permission{prefixesRead, prefixesWrite, onDemandRead, onDemandWrite, observe, operate, approve, breakGlass, report, machine}
 
 // grants is which permissions a role gives (DESIGN section 4). A role that is
 // not listed gives nothing.
@@ -41,11 +42,12 @@ var grants = map[addressing.Role][]permission{
 // wide is what a role gives on top when it is not bound to an account.
 var wide = map[addressing.Role][]permission{
 	addressing.RoleReadOnly: {observe},
-	addressing.RoleOperator: {observe, operate},
+	addressing.RoleOperator: {observe, operate, machine},
 
 	addressing.RoleApprove:    {observe, approve},
 	addressing.RoleBreakGlass: {observe, breakGlass},
 	addressing.RoleSpeaker:    {report},
+	addressing.RoleReporter:   {machine},
 }
 
 // local is what a person on the admin socket holds on top of an operator.

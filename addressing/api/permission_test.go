@@ -72,10 +72,12 @@ func (w *world) bodies() map[string]string {
 		"ApprovalRequest":      `{"prefixes":["192.0.2.0/24"],"until":"2026-12-01T00:00:00Z","reason":"intruder"}`,
 		"SpeakerReport": `{"speaker":"intruder","environment":"test","version":"1","at":"2026-12-01T00:00:00Z","started_at":"2026-12-01T00:00:00Z",` +
 			`"epoch":1,"generation":1,"staged":0,"pinned":false,"frozen":false,"neighbors":[],"events":[]}`,
-		"CleanupApprove": `{"plan":"p","count":1,"reason":"intruder"}`,
-		"KillSwitchSet":  `{"name":"system/cleanup","off":true,"reason":"intruder"}`,
-		"DrainRequest":   `{"wait_seconds":0,"reason":"intruder"}`,
-		"ConfigApply":    `{"digest":"` + strings.Repeat("0", 64) + `","reason":"intruder"}`,
+		"CleanupApprove":      `{"plan":"p","count":1,"reason":"intruder"}`,
+		"KillSwitchSet":       `{"name":"system/cleanup","off":true,"reason":"intruder"}`,
+		"DrainRequest":        `{"wait_seconds":0,"reason":"intruder"}`,
+		"ConfigApply":         `{"digest":"` + strings.Repeat("0", 64) + `","reason":"intruder"}`,
+		"HealthReport":        `{"items":[{"account_id":"` + w.account + `","site":"fra","service":"cdn","requests":1,"errors":0}]}`,
+		"EdgeAcknowledgement": `{"machine":"m1","site":"fra","generation":1}`,
 	}
 }
 
@@ -90,9 +92,9 @@ func (w *world) everyOperation(prefixID, bgpID, bindingID string) []documented {
 	fill := strings.NewReplacer("{account_id}", w.account, "{prefix_id}", prefixID, "{bgp_prefix_id}", bgpID, "{binding_id}", bindingID,
 		"{delegation_id}", strings.Repeat("1", 32), "{loa_document_id}", strings.Repeat("2", 32), "{token_id}", strings.Repeat("3", 32),
 		"{generation}", "1", "{neighbor}", "transit-a", "{site}", "ams",
-		"{change_id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{trip_id}", "trip-1", "{approval_id}", "01A",
+		"{change_id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "{trip_id}", "trip-1", "{approval_id}", "01A", "{rollout_id}", "r1-x",
 		"{snapshot_id}", strings.Repeat("a", 64), "{part}", strings.Repeat("b", 64), "{speaker}", "intruder")
-	queries := map[string]string{"diffSnapshots": "?from=0&to=1", "getEdgeConfig": "?system=frr"}
+	queries := map[string]string{"diffSnapshots": "?from=0&to=1", "getEdgeConfig": "?system=frr", "watchEdgeBindings": "?machine=m1&site=fra"}
 	var out []documented
 	for path, item := range spec.Paths.Map() {
 		for method, op := range item.Operations() {

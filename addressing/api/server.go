@@ -41,6 +41,9 @@ type Config struct {
 	Emergency EmergencyLane
 	Repair    Repair
 	Switches  KillSwitches
+	Rollouts  Rollouts
+	Health    HealthBoard
+	Edge      Edge
 	Approvals Approvals
 	Doctor    Doctor
 	Cleanup   CleanupWorker

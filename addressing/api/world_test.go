@@ -71,6 +71,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 		Letters: api.LetterDir(filepath.Join(w.dir, "letters")), Mirror: w.mirror, Quota: api.Quota{PerSecond: 1e9, Burst: 1e9},
 		Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))}
 	cfg.Approvers, cfg.Held, cfg.Notices, cfg.Limits = w.desk, w.desk, w.desk, w.desk
+	withRollouts(&cfg, w.desk)
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -118,6 +119,7 @@ func (w *world) populate() {
 		"glass":     {Role: addressing.RoleBreakGlass},
 		"speaker":   {Role: addressing.RoleSpeaker},
 		"observer":  {Role: addressing.RoleReadOnly},
+		"reporter":  {Role: addressing.RoleReporter},
 		"admin":     {Role: addressing.RoleAdmin, AccountID: w.account},
 		"on-demand": {Role: addressing.RoleOnDemand, AccountID: w.account},
 		"read-only": {Role: addressing.RoleReadOnly, AccountID: w.account},

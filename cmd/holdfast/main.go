@@ -44,6 +44,8 @@ func app() *cli.App {
 			{Name: "binding", Usage: "service bindings of a prefix", Subcommands: bindingCommands()},
 			{Name: "plan", Usage: "what the next snapshot would change", Subcommands: planCommands()},
 			{Name: "snapshot", Usage: "frozen operational states", Subcommands: snapshotCommands()},
+			{Name: "rollout", Usage: "changes that go out in waves", Subcommands: rolloutCommands()},
+			{Name: "edge", Usage: "edge machines and what they are ready for", Subcommands: edgeCommands()},
 			rollbackCommand(),
 			undoCommand(),
 			damageCommand(),

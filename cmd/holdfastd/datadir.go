@@ -31,6 +31,8 @@ func (d dataDir) approvals() string   { return filepath.Join(string(d), "approva
 func (d dataDir) limits() string      { return filepath.Join(string(d), "limits.json") }
 func (d dataDir) held() string        { return filepath.Join(string(d), "held.json") }
 func (d dataDir) notices() string     { return filepath.Join(string(d), "notices.json") }
+func (d dataDir) rollouts() string    { return filepath.Join(string(d), "rollouts.json") }
+func (d dataDir) machines() string    { return filepath.Join(string(d), "edge.json") }
 func (d dataDir) marker() string      { return filepath.Join(string(d), "initialised") }
 
 // initialise makes an empty directory ready and says whether this was its

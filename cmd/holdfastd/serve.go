@@ -66,6 +66,8 @@ type daemon struct {
 	feed      *feedServer
 	speakers  *speakers
 	control   *control.Control
+	health    *healthSources
+	edge      *edgeMachines
 	api       *api.Server
 	servers   servers
 	registry  atomic.Pointer[addressing.Registry]
@@ -130,6 +132,8 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.gate.Sites(d.sites.down)
 	d.openQueue()
 	d.policy()
+	d.health = newHealth(d.cfg.Health, d.log)
+	d.edge = newEdge(d.cfg.Edge, d.dir.machines(), d.health.Board, func() { d.pipeline.Kick() }, d.log, now)
 	runner, err := rollout.New(rollout.Config{
 		Environment: d.cfg.Environment,
 		Network:     d.cfg.Network(nil, nil),
@@ -141,6 +145,11 @@ func (d *daemon) open(now time.Time) (err error) {
 		Held:        d.heldRoutes,
 		OnRefused:   d.refused,
 		OnApplied:   d.applied,
+		Program:     d.cfg.Rollout,
+		Book:        rollout.FileBook(d.dir.rollouts()),
+		Health:      d.health,
+		Edge:        d.edge,
+		OnRollout:   d.rolledOut,
 		Logger:      d.log,
 	})
 	if err != nil {
@@ -231,6 +240,9 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Held:        held{d},
 		Notices:     d.notices,
 		Limits:      limitDesk{d},
+		Rollouts:    d.pipeline,
+		Health:      d.health,
+		Edge:        d.edge,
 		Letters:     api.LetterDir(d.dir.letters()),
 		Mirror:      d.mirror,
 		Ready:       d.ready,
@@ -281,6 +293,7 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.validate.run(running)
 	go d.cleaner.run(running)
 	go d.control.Run(running)
+	go d.health.run(running)
 	d.watch(running)
 	stop()
 	<-ended
@@ -303,7 +316,7 @@ func (d *daemon) listen() error {
 	registry.MustRegister(d.api.Collectors()...)
 	registry.MustRegister(sourceCollector{d.validate})
 	registry.MustRegister(d.cleaner.collectors()...)
-	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control})
+	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control}, rolloutCollector{d}, d.health.failed)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return d.servers.metrics(d.cfg.Metrics, mux)

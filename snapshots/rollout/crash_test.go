@@ -158,6 +158,10 @@ func newCrashStore(t *testing.T) string {
 // intact wants the store to boot a whole generation with one of the counts.
 func intact(t *testing.T, dir string, counts ...int) int {
 	t.Helper()
+	// A process that is started meanwhile would hold the store's lock for the
+	// moment between fork and exec.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	d, err := snapshots.Open(dir, snapshots.Options{Environment: synthetic.Environment})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +188,8 @@ func TestKilledBetweenSteps(t *testing.T) {
 	}
 	for _, verb := range []string{"change", "waves", "rollback"} {
 		for _, step := range rollout.Steps() {
-			if verb != "rollback" && step == rollout.StepIntent || verb == "rollback" && step == rollout.StepRead || verb != "waves" && step == rollout.StepRecord {
+			if verb != "rollback" && step == rollout.StepIntent || verb == "rollback" && step == rollout.StepRead || verb != "waves" && step == rollout.StepRecord ||
+				verb == "waves" && slices.Index(rollout.Steps(), step) < slices.Index(rollout.Steps(), rollout.StepStore) {
 				continue // not on that way
 			}
 			t.Run(verb+"/"+string(step), func(t *testing.T) {

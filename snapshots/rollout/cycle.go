@@ -34,6 +34,10 @@ func (r *Runner) cycle(ctx context.Context) error {
 		r.failed(err)
 		return err
 	}
+	if draft != nil && r.cfg.Observe {
+		r.observed(ctx, draft)
+		return nil
+	}
 	r.gone(ctx, draft, begun)
 	if draft == nil {
 		r.offer(r.Active().Snapshot, begun)
@@ -43,11 +47,17 @@ func (r *Runner) cycle(ctx context.Context) error {
 	return r.roll(ctx, draft, begun)
 }
 
-// roll takes a plan as far as its waves let it: what is new is judged whole,
-// becomes a rollout, and its first wave goes out with whatever needs none.
+// roll takes a plan as far as its waves let it.
 func (r *Runner) roll(ctx context.Context, d *draft, begun time.Time) error {
 	wait, fresh := r.sort(d)
 	r.atEdge(d, &wait)
+	return r.attempt(ctx, attempted{from: d, wait: wait, fresh: fresh}, begun)
+}
+
+// attempt judges what does not wait, whole. What of it is new becomes a
+// rollout: its first wave goes out together with whatever needs none.
+func (r *Runner) attempt(ctx context.Context, a attempted, begun time.Time) error {
+	d, wait, fresh := a.from, a.wait, a.fresh
 	whole, err := r.without(d, wait)
 	if err != nil {
 		r.failed(err)
@@ -59,16 +69,13 @@ func (r *Runner) roll(ctx context.Context, d *draft, begun time.Time) error {
 		r.onWire(ctx, begun)
 		return nil
 	}
-	if r.cfg.Observe {
-		r.observed(ctx, draft)
-		return nil
-	}
 	r.step(StepPreflight)
 	report := plan.Preflight(ctx, whole.plan, r.cfg.Checks, r.cfg.Gate)
 	if report.Verdict != policy.Allow {
-		return r.refused(ctx, whole, report, begun)
+		a.whole = whole
+		return r.refused(ctx, a, report, begun)
 	}
-	if r.Active().Snapshot == nil || len(fresh) == 0 {
+	if len(fresh) == 0 {
 		return r.carryOut(ctx, whole, report, begun)
 	}
 	ro := r.begin(whole, fresh)
@@ -85,7 +92,7 @@ func (r *Runner) roll(ctx context.Context, d *draft, begun time.Time) error {
 			return err
 		}
 		if report = plan.Preflight(ctx, first.plan, r.cfg.Checks, r.cfg.Gate); report.Verdict != policy.Allow {
-			return r.refused(ctx, first, report, begun)
+			return r.refused(ctx, attempted{from: d, whole: first, wait: wait}, report, begun)
 		}
 	}
 	if err := r.start(ctx, ro, begun); err != nil {

@@ -23,7 +23,7 @@ type Observed struct {
 func (r *Runner) observed(ctx context.Context, d *draft) {
 	t, findings := snapshots.Targets(d.snapshot, 1, d.plan.Generation, firstWave)
 	report := plan.Preflight(ctx, d.plan, r.cfg.Checks, r.preview())
-	r.ledger.settle(d.seq)
+	r.ledger.settle(d.seq, nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.st.observed = &Observed{At: time.Now(), To: d.snapshot.ID(), Report: report, Target: t, Findings: slices.Concat(report.Findings, findings)}

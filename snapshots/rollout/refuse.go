@@ -12,10 +12,44 @@ import (
 	"github.com/holdfast-bgp/holdfast/snapshots/plan"
 )
 
+// attempted is a plan that was judged: what it was made from, and what of it
+// would have begun a rollout.
+type attempted struct {
+	from  *draft // all that desired state asks for
+	whole *draft // without what waits
+	wait  waiting
+	fresh []plan.Item
+	again bool // a part of what was refused a moment ago: no news
+}
+
+// less is the attempt without what would begin a rollout: without neighbors
+// first, then without prefixes. It is false if there is nothing to leave out.
+func (a attempted) less() (attempted, bool) {
+	var rest []plan.Item
+	for _, it := range a.fresh {
+		if it.Neighbor == "" {
+			rest = append(rest, it)
+		}
+	}
+	if len(rest) == len(a.fresh) {
+		rest = nil
+	}
+	for _, it := range a.fresh {
+		if rest == nil || it.Neighbor != "" {
+			a.wait.hold(it)
+		}
+	}
+	less := len(a.fresh) > 0
+	a.fresh, a.again = rest, true
+	return a, less
+}
+
 // refused keeps a plan off the wire and says why. If it looks like a lost
-// database, the builder stops. Otherwise what the plan only adds goes on by
-// itself: one bad row must not keep everybody else's announcements waiting.
-func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begun time.Time) error {
+// database, the builder stops. Otherwise the rest goes on by itself, first
+// without what would begin a rollout, then with nothing but what adds: one bad
+// row must not keep everybody else's announcements waiting.
+func (r *Runner) refused(ctx context.Context, a attempted, report plan.Report, begun time.Time) error {
+	d := a.whole
 	refusal := &Refusal{
 		At: begun, Generation: d.plan.Generation, To: d.plan.To, Changes: len(d.plan.Changes), Losses: len(d.plan.Losses()), Report: report,
 	}
@@ -31,7 +65,7 @@ func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begu
 	r.mu.Unlock()
 	// The same losses refused again, because somebody else changed something,
 	// are one incident and not two.
-	if !again {
+	if !again && !a.again {
 		r.log.Warn("plan not carried out", "verdict", report.Verdict, "changes", refusal.Changes, "losses", refusal.Losses, "why", firstWhy(report))
 		if r.cfg.OnRefused != nil {
 			r.cfg.OnRefused(d.plan, report)
@@ -39,6 +73,13 @@ func (r *Runner) refused(ctx context.Context, d *draft, report plan.Report, begu
 	}
 	if lost {
 		return nil
+	}
+	if less, is := a.less(); is {
+		err := r.attempt(ctx, less, begun)
+		r.mu.Lock()
+		r.st.refusal, r.st.refusedKey = refusal, key // it stands, whatever became of the rest
+		r.mu.Unlock()
+		return err
 	}
 	rest := r.withoutNetwork(d)
 	if rest == nil {
@@ -64,6 +105,7 @@ func (r *Runner) withoutNetwork(d *draft) *draft {
 		return nil
 	}
 	rest := r.draft(active, next, d.seq, d.plan.At)
+	rest.keep = d.keep
 	rest.plan.Explain(r.explain)
 	return rest
 }

@@ -200,8 +200,8 @@ func TestUnreadableBookHolds(t *testing.T) {
 	})
 }
 
-// feed speaks for every account, and says what it is told to say of one.
-func feed(b *bench, board *health.Board, errors func(account string) float64, speaks func() bool) func() {
+// vitals speaks for every account, and says what it is told to say of one.
+func vitals(b *bench, board *health.Board, errors func(account string) float64, speaks func() bool) func() {
 	stop := make(chan struct{})
 	go func() {
 		tick := time.NewTicker(5 * time.Second)
@@ -236,7 +236,7 @@ func TestHarmStopsTheFirstWave(t *testing.T) {
 	runSized(t, 40, 800, waved(l, board, ""), func(t *testing.T, b *bench) {
 		bad := false
 		changed := map[string]bool{}
-		stop := feed(b, board, func(a string) float64 {
+		stop := vitals(b, board, func(a string) float64 {
 			if bad && changed[a] {
 				return 1
 			}
@@ -272,9 +272,9 @@ func TestHarmStopsTheFirstWave(t *testing.T) {
 // 30 s.
 func TestOneCustomersHarmStops(t *testing.T) {
 	l, board := &told{}, health.NewBoard(health.Thresholds{}, []string{"removal"})
-	runSized(t, 400, 2000, waved(l, board, ""), func(t *testing.T, b *bench) {
+	runSized(t, 400, 900, waved(l, board, ""), func(t *testing.T, b *bench) {
 		var victim string
-		stop := feed(b, board, func(a string) float64 {
+		stop := vitals(b, board, func(a string) float64 {
 			if a == victim {
 				return 0.2
 			}
@@ -295,7 +295,7 @@ func TestOneCustomersHarmStops(t *testing.T) {
 		victim = b.Rollouts()[0].Waves[0].Items[0].Account
 		time.Sleep(30 * time.Second)
 		r := b.Rollouts()[0]
-		if r.Phase != rollout.Failed || !strings.Contains(r.Why, victim) || b.wire.routes() != 2000 {
+		if r.Phase != rollout.Failed || !strings.Contains(r.Why, victim) || b.wire.routes() != 900 {
 			t.Fatalf("%s (%s), %d routes", r.Phase, r.Why, b.wire.routes())
 		}
 	})
@@ -306,7 +306,7 @@ func TestSilenceHolds(t *testing.T) {
 	l, board := &told{}, health.NewBoard(health.Thresholds{}, []string{"removal"})
 	runSized(t, 10, 200, waved(l, board, ""), func(t *testing.T, b *bench) {
 		speaking := true
-		stop := feed(b, board, func(string) float64 { return 0 }, func() bool { return speaking })
+		stop := vitals(b, board, func(string) float64 { return 0 }, func() bool { return speaking })
 		defer stop()
 		time.Sleep(time.Minute)
 		speaking = false
@@ -333,7 +333,7 @@ func TestNeighborsOneFirst(t *testing.T) {
 		waved(&told{}, board, "")(c)
 		c.Network = synthetic.Network(6)
 	}, func(t *testing.T, b *bench) {
-		stop := feed(b, board, func(string) float64 {
+		stop := vitals(b, board, func(string) float64 {
 			if bad {
 				return 0.5
 			}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/policy"
 	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout/edge"
 )
 
 // Config is the whole configuration, judged and with absolute paths. It is
@@ -24,6 +26,9 @@ type Config struct {
 	IRR         IRR
 	Cleanup     Cleanup
 	Breaker     Breaker
+	Rollout     rollout.Program
+	Health      Health
+	Edge        edge.Settings
 	LogLevel    slog.Level
 }
 

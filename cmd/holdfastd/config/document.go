@@ -1,5 +1,7 @@
 package config
 
+import "github.com/holdfast-bgp/holdfast/snapshots/rollout/spec"
+
 // document is the file as written: every scalar is optional here and judged in
 // resolve, so that a missing value and a wrong one get different errors.
 type document struct {
@@ -15,6 +17,9 @@ type document struct {
 	IRR         irrSection   `yaml:"irr"`
 	Cleanup     cleanupPart  `yaml:"cleanup"`
 	Log         logSection   `yaml:"log"`
+	Rollout     spec.Section `yaml:"rollout"`
+	Health      healthPart   `yaml:"health"`
+	Edge        edgePart     `yaml:"edge"`
 }
 
 type listenOnly struct {

@@ -106,7 +106,7 @@ func (g *Gate) proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, genera
 		Approval:   c.Approval,
 	}
 	switch c.Verb {
-	case verbRestore, verbUndo:
+	case addressing.VerbRestore, addressing.VerbUndo:
 		p.Lane = breaker.Restore
 	case addressing.VerbEmergency:
 		p.Lane, p.Incident = breaker.Emergency, c.Incident
@@ -240,10 +240,3 @@ func plannedLoss(c *plan.Change, snap *snapshots.Snapshot) breaker.Loss {
 	l.Weight = weight(snap, c.Account, c.CIDR, l.Services)
 	return l
 }
-
-// Verbs of addressing.Registry.Restore and Undo: what only adds among them
-// passes a lock.
-const (
-	verbRestore = "state.restore"
-	verbUndo    = "change.undo"
-)

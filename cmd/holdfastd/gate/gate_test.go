@@ -222,9 +222,9 @@ func TestLanesPassALock(t *testing.T) {
 		set  addressing.ChangeSet
 		want addressing.Code
 	}{
-		"restore":                    {change(1, verbRestore, addressing.Gained, ""), ""},
-		"undo that adds":             {change(2, verbUndo, addressing.Gained, ""), ""},
-		"undo that takes away":       {change(3, verbUndo, addressing.Lost, ""), addressing.CodeFrozen},
+		"restore":                    {change(1, addressing.VerbRestore, addressing.Gained, ""), ""},
+		"undo that adds":             {change(2, addressing.VerbUndo, addressing.Gained, ""), ""},
+		"undo that takes away":       {change(3, addressing.VerbUndo, addressing.Lost, ""), addressing.CodeFrozen},
 		"announcement":               {change(4, "prefix.advertise", addressing.Gained, ""), addressing.CodeFrozen},
 		"emergency":                  {change(5, addressing.VerbEmergency, addressing.Lost, "INC-1"), ""},
 		"emergency without incident": {change(6, addressing.VerbEmergency, addressing.Lost, ""), addressing.CodeFrozen},
