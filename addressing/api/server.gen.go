@@ -386,6 +386,27 @@ func (e DrainRequestAcceptRisk) Valid() bool {
 	}
 }
 
+// Defines values for EdgeMachineState.
+const (
+	EdgeMachineStateDark   EdgeMachineState = "dark"
+	EdgeMachineStateLive   EdgeMachineState = "live"
+	EdgeMachineStateSilent EdgeMachineState = "silent"
+)
+
+// Valid indicates whether the value is a known member of the EdgeMachineState enum.
+func (e EdgeMachineState) Valid() bool {
+	switch e {
+	case EdgeMachineStateDark:
+		return true
+	case EdgeMachineStateLive:
+		return true
+	case EdgeMachineStateSilent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FindingVerdict.
 const (
 	FindingVerdictAllow  FindingVerdict = "allow"
@@ -677,6 +698,75 @@ func (e RefusalVerdict) Valid() bool {
 	}
 }
 
+// Defines values for RolloutClass.
+const (
+	RolloutClassAnnounce RolloutClass = "announce"
+	RolloutClassNeighbor RolloutClass = "neighbor"
+	RolloutClassRemoval  RolloutClass = "removal"
+)
+
+// Valid indicates whether the value is a known member of the RolloutClass enum.
+func (e RolloutClass) Valid() bool {
+	switch e {
+	case RolloutClassAnnounce:
+		return true
+	case RolloutClassNeighbor:
+		return true
+	case RolloutClassRemoval:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutMonitor.
+const (
+	RolloutMonitorHealth      RolloutMonitor = "health"
+	RolloutMonitorUnmonitored RolloutMonitor = "unmonitored"
+)
+
+// Valid indicates whether the value is a known member of the RolloutMonitor enum.
+func (e RolloutMonitor) Valid() bool {
+	switch e {
+	case RolloutMonitorHealth:
+		return true
+	case RolloutMonitorUnmonitored:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutPhase.
+const (
+	RolloutPhaseAborted RolloutPhase = "aborted"
+	RolloutPhaseDone    RolloutPhase = "done"
+	RolloutPhaseFailed  RolloutPhase = "failed"
+	RolloutPhasePaused  RolloutPhase = "paused"
+	RolloutPhaseRunning RolloutPhase = "running"
+	RolloutPhaseSoaking RolloutPhase = "soaking"
+)
+
+// Valid indicates whether the value is a known member of the RolloutPhase enum.
+func (e RolloutPhase) Valid() bool {
+	switch e {
+	case RolloutPhaseAborted:
+		return true
+	case RolloutPhaseDone:
+		return true
+	case RolloutPhaseFailed:
+		return true
+	case RolloutPhasePaused:
+		return true
+	case RolloutPhaseRunning:
+		return true
+	case RolloutPhaseSoaking:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RouteEditResting.
 const (
 	RouteEditRestingAdvertised RouteEditResting = "advertised"
@@ -829,6 +919,7 @@ const (
 	TokenRoleOnDemand   TokenRole = "on-demand"
 	TokenRoleOperator   TokenRole = "operator"
 	TokenRoleReadOnly   TokenRole = "read-only"
+	TokenRoleReporter   TokenRole = "reporter"
 	TokenRoleSpeaker    TokenRole = "speaker"
 )
 
@@ -847,6 +938,8 @@ func (e TokenRole) Valid() bool {
 		return true
 	case TokenRoleReadOnly:
 		return true
+	case TokenRoleReporter:
+		return true
 	case TokenRoleSpeaker:
 		return true
 	default:
@@ -862,6 +955,7 @@ const (
 	TokenCreateRoleOnDemand   TokenCreateRole = "on-demand"
 	TokenCreateRoleOperator   TokenCreateRole = "operator"
 	TokenCreateRoleReadOnly   TokenCreateRole = "read-only"
+	TokenCreateRoleReporter   TokenCreateRole = "reporter"
 	TokenCreateRoleSpeaker    TokenCreateRole = "speaker"
 )
 
@@ -880,6 +974,8 @@ func (e TokenCreateRole) Valid() bool {
 		return true
 	case TokenCreateRoleReadOnly:
 		return true
+	case TokenCreateRoleReporter:
+		return true
 	case TokenCreateRoleSpeaker:
 		return true
 	default:
@@ -895,6 +991,7 @@ const (
 	TokenSecretRoleOnDemand   TokenSecretRole = "on-demand"
 	TokenSecretRoleOperator   TokenSecretRole = "operator"
 	TokenSecretRoleReadOnly   TokenSecretRole = "read-only"
+	TokenSecretRoleReporter   TokenSecretRole = "reporter"
 	TokenSecretRoleSpeaker    TokenSecretRole = "speaker"
 )
 
@@ -912,6 +1009,8 @@ func (e TokenSecretRole) Valid() bool {
 	case TokenSecretRoleOperator:
 		return true
 	case TokenSecretRoleReadOnly:
+		return true
+	case TokenSecretRoleReporter:
 		return true
 	case TokenSecretRoleSpeaker:
 		return true
@@ -1600,6 +1699,31 @@ type DrainRequest struct {
 // DrainRequestAcceptRisk defines model for DrainRequest.AcceptRisk.
 type DrainRequestAcceptRisk string
 
+// EdgeAcknowledgement defines model for EdgeAcknowledgement.
+type EdgeAcknowledgement struct {
+	Generation int64  `json:"generation"`
+	Machine    string `json:"machine"`
+	Site       string `json:"site"`
+}
+
+// EdgeBinding defines model for EdgeBinding.
+type EdgeBinding struct {
+	AccountID string `json:"account_id"`
+	Cidr      string `json:"cidr"`
+
+	// Services ids
+	Services []string `json:"services"`
+}
+
+// EdgeBindings defines model for EdgeBindings.
+type EdgeBindings struct {
+	Environment string `json:"environment"`
+	Generation  int64  `json:"generation"`
+
+	// Items all of them, each time
+	Items []EdgeBinding `json:"items"`
+}
+
 // EdgeConfig defines model for EdgeConfig.
 type EdgeConfig struct {
 	Neighbor string `json:"neighbor"`
@@ -1608,6 +1732,41 @@ type EdgeConfig struct {
 	Prefixes int    `json:"prefixes"`
 	System   string `json:"system"`
 	Text     string `json:"text"`
+}
+
+// EdgeMachine defines model for EdgeMachine.
+type EdgeMachine struct {
+	// Behind there is a newer one
+	Behind bool `json:"behind"`
+
+	// Generation that it acknowledged last
+	Generation int64     `json:"generation"`
+	Name       string    `json:"name"`
+	SeenAt     time.Time `json:"seen_at"`
+	Site       string    `json:"site"`
+
+	// State silent: not heard for a minute, still counted; dark: not heard for so long that it is not counted
+	State EdgeMachineState `json:"state"`
+}
+
+// EdgeMachineState silent: not heard for a minute, still counted; dark: not heard for so long that it is not counted
+type EdgeMachineState string
+
+// EdgeMachineList defines model for EdgeMachineList.
+type EdgeMachineList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []EdgeMachine      `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
 }
 
 // EmergencyResult defines model for EmergencyResult.
@@ -1793,6 +1952,37 @@ type Finding struct {
 
 // FindingVerdict defines model for Finding.Verdict.
 type FindingVerdict string
+
+// HealthReport defines model for HealthReport.
+type HealthReport struct {
+	Items []HealthSample `json:"items"`
+}
+
+// HealthReported defines model for HealthReported.
+type HealthReported struct {
+	// Fresh that spoke lately
+	Fresh int `json:"fresh"`
+	Items int `json:"items"`
+
+	// Known accounts x sites x services that ever spoke
+	Known int `json:"known"`
+}
+
+// HealthSample defines model for HealthSample.
+type HealthSample struct {
+	AccountID string `json:"account_id"`
+
+	// Errors of the requests
+	Errors int64 `json:"errors"`
+
+	// Requests since the last report
+	Requests int64  `json:"requests"`
+	Service  string `json:"service"`
+	Site     string `json:"site"`
+
+	// UnderAttack leaves the account out of every comparison for 5 minutes
+	UnderAttack *bool `json:"under_attack,omitempty"`
+}
 
 // Held defines model for Held.
 type Held struct {
@@ -2556,6 +2746,92 @@ type RollbackResult struct {
 	To     int64 `json:"to"`
 }
 
+// Rollout defines model for Rollout.
+type Rollout struct {
+	Actor string `json:"actor"`
+
+	// Applied waves that are on the wire
+	Applied   int          `json:"applied"`
+	Changes   int          `json:"changes"`
+	Class     RolloutClass `json:"class"`
+	CreatedAt time.Time    `json:"created_at"`
+
+	// FromGeneration active before the first wave
+	FromGeneration int64          `json:"from_generation"`
+	ID             string         `json:"id"`
+	Log            []RolloutEvent `json:"log"`
+
+	// Monitor unmonitored: soak alone decides
+	Monitor RolloutMonitor `json:"monitor"`
+	Phase   RolloutPhase   `json:"phase"`
+	Reason  string         `json:"reason"`
+
+	// Released waves that may be on the wire
+	Released int `json:"released"`
+
+	// Restored what it took down was put back
+	Restored bool `json:"restored"`
+
+	// Since of the phase
+	Since time.Time `json:"since"`
+
+	// Uncovered classes of object that no canary wave has
+	Uncovered []string `json:"uncovered"`
+
+	// Waiting the soak is over and health has no answer yet
+	Waiting bool          `json:"waiting"`
+	Waves   []RolloutWave `json:"waves"`
+
+	// Why it is paused, failed or aborted, or health has no answer
+	Why *string `json:"why,omitempty"`
+}
+
+// RolloutClass defines model for Rollout.Class.
+type RolloutClass string
+
+// RolloutMonitor unmonitored: soak alone decides
+type RolloutMonitor string
+
+// RolloutPhase defines model for Rollout.Phase.
+type RolloutPhase string
+
+// RolloutEvent defines model for RolloutEvent.
+type RolloutEvent struct {
+	At    time.Time `json:"at"`
+	By    *string   `json:"by,omitempty"`
+	Event string    `json:"event"`
+	Phase string    `json:"phase"`
+	Wave  int       `json:"wave"`
+	Why   *string   `json:"why,omitempty"`
+}
+
+// RolloutList defines model for RolloutList.
+type RolloutList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Rollout          `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// RolloutWave defines model for RolloutWave.
+type RolloutWave struct {
+	Changes     int      `json:"changes"`
+	Neighbors   []string `json:"neighbors"`
+	Percent     int      `json:"percent"`
+	Prefixes    []string `json:"prefixes"`
+	SoakSeconds float32  `json:"soak_seconds"`
+	Stage       string   `json:"stage"`
+}
+
 // RouteEdit defines model for RouteEdit.
 type RouteEdit struct {
 	// AllSites true, instead of sites: every site there is and will be
@@ -3032,6 +3308,18 @@ type ConfirmHeader = string
 // DelegationPath defines model for DelegationPath.
 type DelegationPath = string
 
+// EdgeAfter defines model for EdgeAfter.
+type EdgeAfter = int64
+
+// EdgeMachineQuery defines model for EdgeMachineQuery.
+type EdgeMachineQuery = string
+
+// EdgeSiteQuery defines model for EdgeSiteQuery.
+type EdgeSiteQuery = string
+
+// EdgeWait defines model for EdgeWait.
+type EdgeWait = int
+
 // FromGeneration defines model for FromGeneration.
 type FromGeneration = int64
 
@@ -3058,6 +3346,9 @@ type PrefixPath = string
 
 // ReasonHeader defines model for ReasonHeader.
 type ReasonHeader = string
+
+// RolloutPath defines model for RolloutPath.
+type RolloutPath = string
 
 // Since defines model for Since.
 type Since = time.Time
@@ -3575,8 +3866,59 @@ type GetDamageParams struct {
 	SinceGeneration *SinceGeneration `form:"since_generation,omitempty" json:"since_generation,omitempty"`
 }
 
+// AcknowledgeEdgeParams defines parameters for AcknowledgeEdge.
+type AcknowledgeEdgeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// WatchEdgeBindingsParams defines parameters for WatchEdgeBindings.
+type WatchEdgeBindingsParams struct {
+	// Machine name of the machine that asks; asking registers it
+	Machine EdgeMachineQuery `form:"machine" json:"machine"`
+
+	// Site where it stands
+	Site EdgeSiteQuery `form:"site" json:"site"`
+
+	// After generation that it has
+	After *EdgeAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Wait seconds to wait for a newer one; 0 unless told
+	Wait *EdgeWait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // EmergencyWithdrawParams defines parameters for EmergencyWithdraw.
 type EmergencyWithdrawParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ReportHealthParams defines parameters for ReportHealth.
+type ReportHealthParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
@@ -3941,6 +4283,60 @@ type RollbackParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// AbortRolloutParams defines parameters for AbortRollout.
+type AbortRolloutParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// PauseRolloutParams defines parameters for PauseRollout.
+type PauseRolloutParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// PromoteRolloutParams defines parameters for PromoteRollout.
+type PromoteRolloutParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateServiceParams defines parameters for CreateService.
 type CreateServiceParams struct {
 	// HoldfastReason why, for the audit log
@@ -4203,8 +4599,14 @@ type ApproveCleanupJSONRequestBody = CleanupApprove
 // ApplyConfigJSONRequestBody defines body for ApplyConfig for application/json ContentType.
 type ApplyConfigJSONRequestBody = ConfigApply
 
+// AcknowledgeEdgeJSONRequestBody defines body for AcknowledgeEdge for application/json ContentType.
+type AcknowledgeEdgeJSONRequestBody = EdgeAcknowledgement
+
 // EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
 type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
+
+// ReportHealthJSONRequestBody defines body for ReportHealth for application/json ContentType.
+type ReportHealthJSONRequestBody = HealthReport
 
 // DropHeldJSONRequestBody defines body for DropHeld for application/json ContentType.
 type DropHeldJSONRequestBody = ReasonRequired
@@ -4256,6 +4658,15 @@ type RestoreJSONRequestBody = Restore
 
 // RollbackJSONRequestBody defines body for Rollback for application/json ContentType.
 type RollbackJSONRequestBody = Rollback
+
+// AbortRolloutJSONRequestBody defines body for AbortRollout for application/json ContentType.
+type AbortRolloutJSONRequestBody = ReasonRequired
+
+// PauseRolloutJSONRequestBody defines body for PauseRollout for application/json ContentType.
+type PauseRolloutJSONRequestBody = ReasonRequired
+
+// PromoteRolloutJSONRequestBody defines body for PromoteRollout for application/json ContentType.
+type PromoteRolloutJSONRequestBody = ReasonRequired
 
 // CreateServiceJSONRequestBody defines body for CreateService for application/json ContentType.
 type CreateServiceJSONRequestBody = ServiceCreate
@@ -4448,9 +4859,21 @@ type ServerInterface interface {
 	// GetDoctor everything that a person should look at, each with the way forward
 	// (GET /v1/doctor)
 	GetDoctor(w http.ResponseWriter, r *http.Request)
+	// AcknowledgeEdge an edge machine is ready for a generation of bindings
+	// (POST /v1/edge/acknowledgements)
+	AcknowledgeEdge(w http.ResponseWriter, r *http.Request, params AcknowledgeEdgeParams)
+	// WatchEdgeBindings what an edge machine must be ready for; waits for something newer
+	// (GET /v1/edge/bindings)
+	WatchEdgeBindings(w http.ResponseWriter, r *http.Request, params WatchEdgeBindingsParams)
+	// ListEdgeMachines edge machines, by site and name, and which of them are behind
+	// (GET /v1/edge/machines)
+	ListEdgeMachines(w http.ResponseWriter, r *http.Request)
 	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
 	// (POST /v1/emergency/withdraw)
 	EmergencyWithdraw(w http.ResponseWriter, r *http.Request, params EmergencyWithdrawParams)
+	// ReportHealth what services saw, for the health of rollouts
+	// (POST /v1/health)
+	ReportHealth(w http.ResponseWriter, r *http.Request, params ReportHealthParams)
 	// ListHeld changes that wait for the breaker, oldest first
 	// (GET /v1/held)
 	ListHeld(w http.ResponseWriter, r *http.Request)
@@ -4547,6 +4970,21 @@ type ServerInterface interface {
 	// Rollback compose a new generation from an old one
 	// (POST /v1/rollback)
 	Rollback(w http.ResponseWriter, r *http.Request, params RollbackParams)
+	// ListRollouts rollouts that run, wait for a person or ended lately, oldest first
+	// (GET /v1/rollouts)
+	ListRollouts(w http.ResponseWriter, r *http.Request)
+	// GetRollout one rollout with its waves and what happened to it
+	// (GET /v1/rollouts/{rollout_id})
+	GetRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath)
+	// AbortRollout end a rollout and put back what it took down
+	// (POST /v1/rollouts/{rollout_id}/abort)
+	AbortRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath, params AbortRolloutParams)
+	// PauseRollout stop a rollout where it is
+	// (POST /v1/rollouts/{rollout_id}/pause)
+	PauseRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath, params PauseRolloutParams)
+	// PromoteRollout let a paused rollout go on, or skip the rest of a soak
+	// (POST /v1/rollouts/{rollout_id}/promote)
+	PromoteRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath, params PromoteRolloutParams)
 	// ListServices services
 	// (GET /v1/services)
 	ListServices(w http.ResponseWriter, r *http.Request)
@@ -8639,6 +9077,209 @@ func (siw *ServerInterfaceWrapper) GetDoctor(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// AcknowledgeEdge operation middleware
+func (siw *ServerInterfaceWrapper) AcknowledgeEdge(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AcknowledgeEdgeParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AcknowledgeEdge(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WatchEdgeBindings operation middleware
+func (siw *ServerInterfaceWrapper) WatchEdgeBindings(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WatchEdgeBindingsParams
+
+	// ------------- Required query parameter "machine" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "machine", r.URL.Query(), &params.Machine, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "machine"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "machine", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "site" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "site", r.URL.Query(), &params.Site, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "site"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "site", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WatchEdgeBindings(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListEdgeMachines operation middleware
+func (siw *ServerInterfaceWrapper) ListEdgeMachines(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEdgeMachines(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EmergencyWithdraw operation middleware
 func (siw *ServerInterfaceWrapper) EmergencyWithdraw(w http.ResponseWriter, r *http.Request) {
 
@@ -8747,6 +9388,123 @@ func (siw *ServerInterfaceWrapper) EmergencyWithdraw(w http.ResponseWriter, r *h
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EmergencyWithdraw(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportHealth operation middleware
+func (siw *ServerInterfaceWrapper) ReportHealth(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportHealthParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportHealth(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -11313,6 +12071,424 @@ func (siw *ServerInterfaceWrapper) Rollback(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// ListRollouts operation middleware
+func (siw *ServerInterfaceWrapper) ListRollouts(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRollouts(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRollout operation middleware
+func (siw *ServerInterfaceWrapper) GetRollout(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "rollout_id" -------------
+	var rolloutID RolloutPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rollout_id", r.PathValue("rollout_id"), &rolloutID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rollout_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRollout(w, r, rolloutID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AbortRollout operation middleware
+func (siw *ServerInterfaceWrapper) AbortRollout(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "rollout_id" -------------
+	var rolloutID RolloutPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rollout_id", r.PathValue("rollout_id"), &rolloutID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rollout_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AbortRolloutParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AbortRollout(w, r, rolloutID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PauseRollout operation middleware
+func (siw *ServerInterfaceWrapper) PauseRollout(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "rollout_id" -------------
+	var rolloutID RolloutPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rollout_id", r.PathValue("rollout_id"), &rolloutID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rollout_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PauseRolloutParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PauseRollout(w, r, rolloutID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PromoteRollout operation middleware
+func (siw *ServerInterfaceWrapper) PromoteRollout(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "rollout_id" -------------
+	var rolloutID RolloutPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rollout_id", r.PathValue("rollout_id"), &rolloutID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rollout_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PromoteRolloutParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PromoteRollout(w, r, rolloutID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListServices operation middleware
 func (siw *ServerInterfaceWrapper) ListServices(w http.ResponseWriter, r *http.Request) {
 
@@ -13065,6 +14241,15 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/kill-switches", wrapper.SetKillSwitch)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/cleanup", wrapper.GetCleanup)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/cleanup/approve", wrapper.ApproveCleanup)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rollouts", wrapper.ListRollouts)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/rollouts/{rollout_id}", wrapper.GetRollout)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rollouts/{rollout_id}/pause", wrapper.PauseRollout)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rollouts/{rollout_id}/promote", wrapper.PromoteRollout)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rollouts/{rollout_id}/abort", wrapper.AbortRollout)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/health", wrapper.ReportHealth)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/edge/bindings", wrapper.WatchEdgeBindings)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/edge/acknowledgements", wrapper.AcknowledgeEdge)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/edge/machines", wrapper.ListEdgeMachines)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/approvals", wrapper.ListApprovals)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals", wrapper.RequestApproval)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/approvals/{approval_id}/approve", wrapper.ApproveApproval)
@@ -15538,6 +16723,133 @@ func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDocto
 	return err
 }
 
+type AcknowledgeEdgeRequestObject struct {
+	Params AcknowledgeEdgeParams
+	Body   *AcknowledgeEdgeJSONRequestBody
+}
+
+type AcknowledgeEdgeResponseObject interface {
+	VisitAcknowledgeEdgeResponse(w http.ResponseWriter) error
+}
+
+type AcknowledgeEdge200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type AcknowledgeEdge200JSONResponse struct {
+	Body    EdgeMachine
+	Headers AcknowledgeEdge200ResponseHeaders
+}
+
+func (response AcknowledgeEdge200JSONResponse) VisitAcknowledgeEdgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeEdgedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AcknowledgeEdgedefaultApplicationProblemPlusJSONResponse) VisitAcknowledgeEdgeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WatchEdgeBindingsRequestObject struct {
+	Params WatchEdgeBindingsParams
+}
+
+type WatchEdgeBindingsResponseObject interface {
+	VisitWatchEdgeBindingsResponse(w http.ResponseWriter) error
+}
+
+type WatchEdgeBindings200JSONResponse EdgeBindings
+
+func (response WatchEdgeBindings200JSONResponse) VisitWatchEdgeBindingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WatchEdgeBindingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response WatchEdgeBindingsdefaultApplicationProblemPlusJSONResponse) VisitWatchEdgeBindingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEdgeMachinesRequestObject struct {
+}
+
+type ListEdgeMachinesResponseObject interface {
+	VisitListEdgeMachinesResponse(w http.ResponseWriter) error
+}
+
+type ListEdgeMachines200JSONResponse EdgeMachineList
+
+func (response ListEdgeMachines200JSONResponse) VisitListEdgeMachinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEdgeMachinesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListEdgeMachinesdefaultApplicationProblemPlusJSONResponse) VisitListEdgeMachinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EmergencyWithdrawRequestObject struct {
 	Params EmergencyWithdrawParams
 	Body   *EmergencyWithdrawJSONRequestBody
@@ -15577,6 +16889,56 @@ type EmergencyWithdrawdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EmergencyWithdrawdefaultApplicationProblemPlusJSONResponse) VisitEmergencyWithdrawResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHealthRequestObject struct {
+	Params ReportHealthParams
+	Body   *ReportHealthJSONRequestBody
+}
+
+type ReportHealthResponseObject interface {
+	VisitReportHealthResponse(w http.ResponseWriter) error
+}
+
+type ReportHealth200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type ReportHealth200JSONResponse struct {
+	Body    HealthReported
+	Headers ReportHealth200ResponseHeaders
+}
+
+func (response ReportHealth200JSONResponse) VisitReportHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHealthdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportHealthdefaultApplicationProblemPlusJSONResponse) VisitReportHealthResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17090,6 +18452,236 @@ func (response RollbackdefaultApplicationProblemPlusJSONResponse) VisitRollbackR
 	return err
 }
 
+type ListRolloutsRequestObject struct {
+}
+
+type ListRolloutsResponseObject interface {
+	VisitListRolloutsResponse(w http.ResponseWriter) error
+}
+
+type ListRollouts200JSONResponse RolloutList
+
+func (response ListRollouts200JSONResponse) VisitListRolloutsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRolloutsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListRolloutsdefaultApplicationProblemPlusJSONResponse) VisitListRolloutsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRolloutRequestObject struct {
+	RolloutID RolloutPath `json:"rollout_id"`
+}
+
+type GetRolloutResponseObject interface {
+	VisitGetRolloutResponse(w http.ResponseWriter) error
+}
+
+type GetRollout200JSONResponse Rollout
+
+func (response GetRollout200JSONResponse) VisitGetRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRolloutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRolloutdefaultApplicationProblemPlusJSONResponse) VisitGetRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AbortRolloutRequestObject struct {
+	RolloutID RolloutPath `json:"rollout_id"`
+	Params    AbortRolloutParams
+	Body      *AbortRolloutJSONRequestBody
+}
+
+type AbortRolloutResponseObject interface {
+	VisitAbortRolloutResponse(w http.ResponseWriter) error
+}
+
+type AbortRollout200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type AbortRollout200JSONResponse struct {
+	Body    Rollout
+	Headers AbortRollout200ResponseHeaders
+}
+
+func (response AbortRollout200JSONResponse) VisitAbortRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AbortRolloutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AbortRolloutdefaultApplicationProblemPlusJSONResponse) VisitAbortRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseRolloutRequestObject struct {
+	RolloutID RolloutPath `json:"rollout_id"`
+	Params    PauseRolloutParams
+	Body      *PauseRolloutJSONRequestBody
+}
+
+type PauseRolloutResponseObject interface {
+	VisitPauseRolloutResponse(w http.ResponseWriter) error
+}
+
+type PauseRollout200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type PauseRollout200JSONResponse struct {
+	Body    Rollout
+	Headers PauseRollout200ResponseHeaders
+}
+
+func (response PauseRollout200JSONResponse) VisitPauseRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseRolloutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PauseRolloutdefaultApplicationProblemPlusJSONResponse) VisitPauseRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PromoteRolloutRequestObject struct {
+	RolloutID RolloutPath `json:"rollout_id"`
+	Params    PromoteRolloutParams
+	Body      *PromoteRolloutJSONRequestBody
+}
+
+type PromoteRolloutResponseObject interface {
+	VisitPromoteRolloutResponse(w http.ResponseWriter) error
+}
+
+type PromoteRollout200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type PromoteRollout200JSONResponse struct {
+	Body    Rollout
+	Headers PromoteRollout200ResponseHeaders
+}
+
+func (response PromoteRollout200JSONResponse) VisitPromoteRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PromoteRolloutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PromoteRolloutdefaultApplicationProblemPlusJSONResponse) VisitPromoteRolloutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListServicesRequestObject struct {
 }
 
@@ -18298,9 +19890,21 @@ type StrictServerInterface interface {
 	// GetDoctor everything that a person should look at, each with the way forward
 	// (GET /v1/doctor)
 	GetDoctor(ctx context.Context, request GetDoctorRequestObject) (GetDoctorResponseObject, error)
+	// AcknowledgeEdge an edge machine is ready for a generation of bindings
+	// (POST /v1/edge/acknowledgements)
+	AcknowledgeEdge(ctx context.Context, request AcknowledgeEdgeRequestObject) (AcknowledgeEdgeResponseObject, error)
+	// WatchEdgeBindings what an edge machine must be ready for; waits for something newer
+	// (GET /v1/edge/bindings)
+	WatchEdgeBindings(ctx context.Context, request WatchEdgeBindingsRequestObject) (WatchEdgeBindingsResponseObject, error)
+	// ListEdgeMachines edge machines, by site and name, and which of them are behind
+	// (GET /v1/edge/machines)
+	ListEdgeMachines(ctx context.Context, request ListEdgeMachinesRequestObject) (ListEdgeMachinesResponseObject, error)
 	// EmergencyWithdraw take a few prefixes down at once, also while everything is locked
 	// (POST /v1/emergency/withdraw)
 	EmergencyWithdraw(ctx context.Context, request EmergencyWithdrawRequestObject) (EmergencyWithdrawResponseObject, error)
+	// ReportHealth what services saw, for the health of rollouts
+	// (POST /v1/health)
+	ReportHealth(ctx context.Context, request ReportHealthRequestObject) (ReportHealthResponseObject, error)
 	// ListHeld changes that wait for the breaker, oldest first
 	// (GET /v1/held)
 	ListHeld(ctx context.Context, request ListHeldRequestObject) (ListHeldResponseObject, error)
@@ -18397,6 +20001,21 @@ type StrictServerInterface interface {
 	// Rollback compose a new generation from an old one
 	// (POST /v1/rollback)
 	Rollback(ctx context.Context, request RollbackRequestObject) (RollbackResponseObject, error)
+	// ListRollouts rollouts that run, wait for a person or ended lately, oldest first
+	// (GET /v1/rollouts)
+	ListRollouts(ctx context.Context, request ListRolloutsRequestObject) (ListRolloutsResponseObject, error)
+	// GetRollout one rollout with its waves and what happened to it
+	// (GET /v1/rollouts/{rollout_id})
+	GetRollout(ctx context.Context, request GetRolloutRequestObject) (GetRolloutResponseObject, error)
+	// AbortRollout end a rollout and put back what it took down
+	// (POST /v1/rollouts/{rollout_id}/abort)
+	AbortRollout(ctx context.Context, request AbortRolloutRequestObject) (AbortRolloutResponseObject, error)
+	// PauseRollout stop a rollout where it is
+	// (POST /v1/rollouts/{rollout_id}/pause)
+	PauseRollout(ctx context.Context, request PauseRolloutRequestObject) (PauseRolloutResponseObject, error)
+	// PromoteRollout let a paused rollout go on, or skip the rest of a soak
+	// (POST /v1/rollouts/{rollout_id}/promote)
+	PromoteRollout(ctx context.Context, request PromoteRolloutRequestObject) (PromoteRolloutResponseObject, error)
 	// ListServices services
 	// (GET /v1/services)
 	ListServices(ctx context.Context, request ListServicesRequestObject) (ListServicesResponseObject, error)
@@ -20047,6 +21666,89 @@ func (sh *strictHandler) GetDoctor(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// AcknowledgeEdge operation middleware
+func (sh *strictHandler) AcknowledgeEdge(w http.ResponseWriter, r *http.Request, params AcknowledgeEdgeParams) {
+	var request AcknowledgeEdgeRequestObject
+
+	request.Params = params
+
+	var body AcknowledgeEdgeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AcknowledgeEdge(ctx, request.(AcknowledgeEdgeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcknowledgeEdge")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AcknowledgeEdgeResponseObject); ok {
+		if err := validResponse.VisitAcknowledgeEdgeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// WatchEdgeBindings operation middleware
+func (sh *strictHandler) WatchEdgeBindings(w http.ResponseWriter, r *http.Request, params WatchEdgeBindingsParams) {
+	var request WatchEdgeBindingsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.WatchEdgeBindings(ctx, request.(WatchEdgeBindingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WatchEdgeBindings")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(WatchEdgeBindingsResponseObject); ok {
+		if err := validResponse.VisitWatchEdgeBindingsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListEdgeMachines operation middleware
+func (sh *strictHandler) ListEdgeMachines(w http.ResponseWriter, r *http.Request) {
+	var request ListEdgeMachinesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEdgeMachines(ctx, request.(ListEdgeMachinesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEdgeMachines")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListEdgeMachinesResponseObject); ok {
+		if err := validResponse.VisitListEdgeMachinesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // EmergencyWithdraw operation middleware
 func (sh *strictHandler) EmergencyWithdraw(w http.ResponseWriter, r *http.Request, params EmergencyWithdrawParams) {
 	var request EmergencyWithdrawRequestObject
@@ -20073,6 +21775,39 @@ func (sh *strictHandler) EmergencyWithdraw(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EmergencyWithdrawResponseObject); ok {
 		if err := validResponse.VisitEmergencyWithdrawResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportHealth operation middleware
+func (sh *strictHandler) ReportHealth(w http.ResponseWriter, r *http.Request, params ReportHealthParams) {
+	var request ReportHealthRequestObject
+
+	request.Params = params
+
+	var body ReportHealthJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportHealth(ctx, request.(ReportHealthRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportHealth")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportHealthResponseObject); ok {
+		if err := validResponse.VisitReportHealthResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -21039,6 +22774,158 @@ func (sh *strictHandler) Rollback(w http.ResponseWriter, r *http.Request, params
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RollbackResponseObject); ok {
 		if err := validResponse.VisitRollbackResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRollouts operation middleware
+func (sh *strictHandler) ListRollouts(w http.ResponseWriter, r *http.Request) {
+	var request ListRolloutsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRollouts(ctx, request.(ListRolloutsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRollouts")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRolloutsResponseObject); ok {
+		if err := validResponse.VisitListRolloutsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRollout operation middleware
+func (sh *strictHandler) GetRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath) {
+	var request GetRolloutRequestObject
+
+	request.RolloutID = rolloutID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRollout(ctx, request.(GetRolloutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRollout")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRolloutResponseObject); ok {
+		if err := validResponse.VisitGetRolloutResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AbortRollout operation middleware
+func (sh *strictHandler) AbortRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath, params AbortRolloutParams) {
+	var request AbortRolloutRequestObject
+
+	request.RolloutID = rolloutID
+	request.Params = params
+
+	var body AbortRolloutJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AbortRollout(ctx, request.(AbortRolloutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AbortRollout")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AbortRolloutResponseObject); ok {
+		if err := validResponse.VisitAbortRolloutResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PauseRollout operation middleware
+func (sh *strictHandler) PauseRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath, params PauseRolloutParams) {
+	var request PauseRolloutRequestObject
+
+	request.RolloutID = rolloutID
+	request.Params = params
+
+	var body PauseRolloutJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseRollout(ctx, request.(PauseRolloutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseRollout")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PauseRolloutResponseObject); ok {
+		if err := validResponse.VisitPauseRolloutResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PromoteRollout operation middleware
+func (sh *strictHandler) PromoteRollout(w http.ResponseWriter, r *http.Request, rolloutID RolloutPath, params PromoteRolloutParams) {
+	var request PromoteRolloutRequestObject
+
+	request.RolloutID = rolloutID
+	request.Params = params
+
+	var body PromoteRolloutJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PromoteRollout(ctx, request.(PromoteRolloutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PromoteRollout")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PromoteRolloutResponseObject); ok {
+		if err := validResponse.VisitPromoteRolloutResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

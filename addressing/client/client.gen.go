@@ -384,6 +384,27 @@ func (e DrainRequestAcceptRisk) Valid() bool {
 	}
 }
 
+// Defines values for EdgeMachineState.
+const (
+	EdgeMachineStateDark   EdgeMachineState = "dark"
+	EdgeMachineStateLive   EdgeMachineState = "live"
+	EdgeMachineStateSilent EdgeMachineState = "silent"
+)
+
+// Valid indicates whether the value is a known member of the EdgeMachineState enum.
+func (e EdgeMachineState) Valid() bool {
+	switch e {
+	case EdgeMachineStateDark:
+		return true
+	case EdgeMachineStateLive:
+		return true
+	case EdgeMachineStateSilent:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FindingVerdict.
 const (
 	FindingVerdictAllow  FindingVerdict = "allow"
@@ -675,6 +696,75 @@ func (e RefusalVerdict) Valid() bool {
 	}
 }
 
+// Defines values for RolloutClass.
+const (
+	RolloutClassAnnounce RolloutClass = "announce"
+	RolloutClassNeighbor RolloutClass = "neighbor"
+	RolloutClassRemoval  RolloutClass = "removal"
+)
+
+// Valid indicates whether the value is a known member of the RolloutClass enum.
+func (e RolloutClass) Valid() bool {
+	switch e {
+	case RolloutClassAnnounce:
+		return true
+	case RolloutClassNeighbor:
+		return true
+	case RolloutClassRemoval:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutMonitor.
+const (
+	RolloutMonitorHealth      RolloutMonitor = "health"
+	RolloutMonitorUnmonitored RolloutMonitor = "unmonitored"
+)
+
+// Valid indicates whether the value is a known member of the RolloutMonitor enum.
+func (e RolloutMonitor) Valid() bool {
+	switch e {
+	case RolloutMonitorHealth:
+		return true
+	case RolloutMonitorUnmonitored:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RolloutPhase.
+const (
+	RolloutPhaseAborted RolloutPhase = "aborted"
+	RolloutPhaseDone    RolloutPhase = "done"
+	RolloutPhaseFailed  RolloutPhase = "failed"
+	RolloutPhasePaused  RolloutPhase = "paused"
+	RolloutPhaseRunning RolloutPhase = "running"
+	RolloutPhaseSoaking RolloutPhase = "soaking"
+)
+
+// Valid indicates whether the value is a known member of the RolloutPhase enum.
+func (e RolloutPhase) Valid() bool {
+	switch e {
+	case RolloutPhaseAborted:
+		return true
+	case RolloutPhaseDone:
+		return true
+	case RolloutPhaseFailed:
+		return true
+	case RolloutPhasePaused:
+		return true
+	case RolloutPhaseRunning:
+		return true
+	case RolloutPhaseSoaking:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RouteEditResting.
 const (
 	RouteEditRestingAdvertised RouteEditResting = "advertised"
@@ -827,6 +917,7 @@ const (
 	TokenRoleOnDemand   TokenRole = "on-demand"
 	TokenRoleOperator   TokenRole = "operator"
 	TokenRoleReadOnly   TokenRole = "read-only"
+	TokenRoleReporter   TokenRole = "reporter"
 	TokenRoleSpeaker    TokenRole = "speaker"
 )
 
@@ -845,6 +936,8 @@ func (e TokenRole) Valid() bool {
 		return true
 	case TokenRoleReadOnly:
 		return true
+	case TokenRoleReporter:
+		return true
 	case TokenRoleSpeaker:
 		return true
 	default:
@@ -860,6 +953,7 @@ const (
 	TokenCreateRoleOnDemand   TokenCreateRole = "on-demand"
 	TokenCreateRoleOperator   TokenCreateRole = "operator"
 	TokenCreateRoleReadOnly   TokenCreateRole = "read-only"
+	TokenCreateRoleReporter   TokenCreateRole = "reporter"
 	TokenCreateRoleSpeaker    TokenCreateRole = "speaker"
 )
 
@@ -878,6 +972,8 @@ func (e TokenCreateRole) Valid() bool {
 		return true
 	case TokenCreateRoleReadOnly:
 		return true
+	case TokenCreateRoleReporter:
+		return true
 	case TokenCreateRoleSpeaker:
 		return true
 	default:
@@ -893,6 +989,7 @@ const (
 	TokenSecretRoleOnDemand   TokenSecretRole = "on-demand"
 	TokenSecretRoleOperator   TokenSecretRole = "operator"
 	TokenSecretRoleReadOnly   TokenSecretRole = "read-only"
+	TokenSecretRoleReporter   TokenSecretRole = "reporter"
 	TokenSecretRoleSpeaker    TokenSecretRole = "speaker"
 )
 
@@ -910,6 +1007,8 @@ func (e TokenSecretRole) Valid() bool {
 	case TokenSecretRoleOperator:
 		return true
 	case TokenSecretRoleReadOnly:
+		return true
+	case TokenSecretRoleReporter:
 		return true
 	case TokenSecretRoleSpeaker:
 		return true
@@ -1598,6 +1697,31 @@ type DrainRequest struct {
 // DrainRequestAcceptRisk defines model for DrainRequest.AcceptRisk.
 type DrainRequestAcceptRisk string
 
+// EdgeAcknowledgement defines model for EdgeAcknowledgement.
+type EdgeAcknowledgement struct {
+	Generation int64  `json:"generation"`
+	Machine    string `json:"machine"`
+	Site       string `json:"site"`
+}
+
+// EdgeBinding defines model for EdgeBinding.
+type EdgeBinding struct {
+	AccountID string `json:"account_id"`
+	Cidr      string `json:"cidr"`
+
+	// Services ids
+	Services []string `json:"services"`
+}
+
+// EdgeBindings defines model for EdgeBindings.
+type EdgeBindings struct {
+	Environment string `json:"environment"`
+	Generation  int64  `json:"generation"`
+
+	// Items all of them, each time
+	Items []EdgeBinding `json:"items"`
+}
+
 // EdgeConfig defines model for EdgeConfig.
 type EdgeConfig struct {
 	Neighbor string `json:"neighbor"`
@@ -1606,6 +1730,41 @@ type EdgeConfig struct {
 	Prefixes int    `json:"prefixes"`
 	System   string `json:"system"`
 	Text     string `json:"text"`
+}
+
+// EdgeMachine defines model for EdgeMachine.
+type EdgeMachine struct {
+	// Behind there is a newer one
+	Behind bool `json:"behind"`
+
+	// Generation that it acknowledged last
+	Generation int64     `json:"generation"`
+	Name       string    `json:"name"`
+	SeenAt     time.Time `json:"seen_at"`
+	Site       string    `json:"site"`
+
+	// State silent: not heard for a minute, still counted; dark: not heard for so long that it is not counted
+	State EdgeMachineState `json:"state"`
+}
+
+// EdgeMachineState silent: not heard for a minute, still counted; dark: not heard for so long that it is not counted
+type EdgeMachineState string
+
+// EdgeMachineList defines model for EdgeMachineList.
+type EdgeMachineList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []EdgeMachine      `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
 }
 
 // EmergencyResult defines model for EmergencyResult.
@@ -1791,6 +1950,37 @@ type Finding struct {
 
 // FindingVerdict defines model for Finding.Verdict.
 type FindingVerdict string
+
+// HealthReport defines model for HealthReport.
+type HealthReport struct {
+	Items []HealthSample `json:"items"`
+}
+
+// HealthReported defines model for HealthReported.
+type HealthReported struct {
+	// Fresh that spoke lately
+	Fresh int `json:"fresh"`
+	Items int `json:"items"`
+
+	// Known accounts x sites x services that ever spoke
+	Known int `json:"known"`
+}
+
+// HealthSample defines model for HealthSample.
+type HealthSample struct {
+	AccountID string `json:"account_id"`
+
+	// Errors of the requests
+	Errors int64 `json:"errors"`
+
+	// Requests since the last report
+	Requests int64  `json:"requests"`
+	Service  string `json:"service"`
+	Site     string `json:"site"`
+
+	// UnderAttack leaves the account out of every comparison for 5 minutes
+	UnderAttack *bool `json:"under_attack,omitempty"`
+}
 
 // Held defines model for Held.
 type Held struct {
@@ -2554,6 +2744,92 @@ type RollbackResult struct {
 	To     int64 `json:"to"`
 }
 
+// Rollout defines model for Rollout.
+type Rollout struct {
+	Actor string `json:"actor"`
+
+	// Applied waves that are on the wire
+	Applied   int          `json:"applied"`
+	Changes   int          `json:"changes"`
+	Class     RolloutClass `json:"class"`
+	CreatedAt time.Time    `json:"created_at"`
+
+	// FromGeneration active before the first wave
+	FromGeneration int64          `json:"from_generation"`
+	ID             string         `json:"id"`
+	Log            []RolloutEvent `json:"log"`
+
+	// Monitor unmonitored: soak alone decides
+	Monitor RolloutMonitor `json:"monitor"`
+	Phase   RolloutPhase   `json:"phase"`
+	Reason  string         `json:"reason"`
+
+	// Released waves that may be on the wire
+	Released int `json:"released"`
+
+	// Restored what it took down was put back
+	Restored bool `json:"restored"`
+
+	// Since of the phase
+	Since time.Time `json:"since"`
+
+	// Uncovered classes of object that no canary wave has
+	Uncovered []string `json:"uncovered"`
+
+	// Waiting the soak is over and health has no answer yet
+	Waiting bool          `json:"waiting"`
+	Waves   []RolloutWave `json:"waves"`
+
+	// Why it is paused, failed or aborted, or health has no answer
+	Why *string `json:"why,omitempty"`
+}
+
+// RolloutClass defines model for Rollout.Class.
+type RolloutClass string
+
+// RolloutMonitor unmonitored: soak alone decides
+type RolloutMonitor string
+
+// RolloutPhase defines model for Rollout.Phase.
+type RolloutPhase string
+
+// RolloutEvent defines model for RolloutEvent.
+type RolloutEvent struct {
+	At    time.Time `json:"at"`
+	By    *string   `json:"by,omitempty"`
+	Event string    `json:"event"`
+	Phase string    `json:"phase"`
+	Wave  int       `json:"wave"`
+	Why   *string   `json:"why,omitempty"`
+}
+
+// RolloutList defines model for RolloutList.
+type RolloutList struct {
+	// Count items in this answer
+	Count       int    `json:"count"`
+	Environment string `json:"environment"`
+
+	// Filter filters that were applied
+	Filter *map[string]string `json:"filter,omitempty"`
+	Items  []Rollout          `json:"items"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// RolloutWave defines model for RolloutWave.
+type RolloutWave struct {
+	Changes     int      `json:"changes"`
+	Neighbors   []string `json:"neighbors"`
+	Percent     int      `json:"percent"`
+	Prefixes    []string `json:"prefixes"`
+	SoakSeconds float32  `json:"soak_seconds"`
+	Stage       string   `json:"stage"`
+}
+
 // RouteEdit defines model for RouteEdit.
 type RouteEdit struct {
 	// AllSites true, instead of sites: every site there is and will be
@@ -3030,6 +3306,18 @@ type ConfirmHeader = string
 // DelegationPath defines model for DelegationPath.
 type DelegationPath = string
 
+// EdgeAfter defines model for EdgeAfter.
+type EdgeAfter = int64
+
+// EdgeMachineQuery defines model for EdgeMachineQuery.
+type EdgeMachineQuery = string
+
+// EdgeSiteQuery defines model for EdgeSiteQuery.
+type EdgeSiteQuery = string
+
+// EdgeWait defines model for EdgeWait.
+type EdgeWait = int
+
 // FromGeneration defines model for FromGeneration.
 type FromGeneration = int64
 
@@ -3056,6 +3344,9 @@ type PrefixPath = string
 
 // ReasonHeader defines model for ReasonHeader.
 type ReasonHeader = string
+
+// RolloutPath defines model for RolloutPath.
+type RolloutPath = string
 
 // Since defines model for Since.
 type Since = time.Time
@@ -3573,8 +3864,59 @@ type GetDamageParams struct {
 	SinceGeneration *SinceGeneration `form:"since_generation,omitempty" json:"since_generation,omitempty"`
 }
 
+// AcknowledgeEdgeParams defines parameters for AcknowledgeEdge.
+type AcknowledgeEdgeParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// WatchEdgeBindingsParams defines parameters for WatchEdgeBindings.
+type WatchEdgeBindingsParams struct {
+	// Machine name of the machine that asks; asking registers it
+	Machine EdgeMachineQuery `form:"machine" json:"machine"`
+
+	// Site where it stands
+	Site EdgeSiteQuery `form:"site" json:"site"`
+
+	// After generation that it has
+	After *EdgeAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Wait seconds to wait for a newer one; 0 unless told
+	Wait *EdgeWait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // EmergencyWithdrawParams defines parameters for EmergencyWithdraw.
 type EmergencyWithdrawParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ReportHealthParams defines parameters for ReportHealth.
+type ReportHealthParams struct {
 	// HoldfastReason why, for the audit log
 	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
 
@@ -3939,6 +4281,60 @@ type RollbackParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// AbortRolloutParams defines parameters for AbortRollout.
+type AbortRolloutParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// PauseRolloutParams defines parameters for PauseRollout.
+type PauseRolloutParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// PromoteRolloutParams defines parameters for PromoteRollout.
+type PromoteRolloutParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateServiceParams defines parameters for CreateService.
 type CreateServiceParams struct {
 	// HoldfastReason why, for the audit log
@@ -4201,8 +4597,14 @@ type ApproveCleanupJSONRequestBody = CleanupApprove
 // ApplyConfigJSONRequestBody defines body for ApplyConfig for application/json ContentType.
 type ApplyConfigJSONRequestBody = ConfigApply
 
+// AcknowledgeEdgeJSONRequestBody defines body for AcknowledgeEdge for application/json ContentType.
+type AcknowledgeEdgeJSONRequestBody = EdgeAcknowledgement
+
 // EmergencyWithdrawJSONRequestBody defines body for EmergencyWithdraw for application/json ContentType.
 type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
+
+// ReportHealthJSONRequestBody defines body for ReportHealth for application/json ContentType.
+type ReportHealthJSONRequestBody = HealthReport
 
 // DropHeldJSONRequestBody defines body for DropHeld for application/json ContentType.
 type DropHeldJSONRequestBody = ReasonRequired
@@ -4254,6 +4656,15 @@ type RestoreJSONRequestBody = Restore
 
 // RollbackJSONRequestBody defines body for Rollback for application/json ContentType.
 type RollbackJSONRequestBody = Rollback
+
+// AbortRolloutJSONRequestBody defines body for AbortRollout for application/json ContentType.
+type AbortRolloutJSONRequestBody = ReasonRequired
+
+// PauseRolloutJSONRequestBody defines body for PauseRollout for application/json ContentType.
+type PauseRolloutJSONRequestBody = ReasonRequired
+
+// PromoteRolloutJSONRequestBody defines body for PromoteRollout for application/json ContentType.
+type PromoteRolloutJSONRequestBody = ReasonRequired
 
 // CreateServiceJSONRequestBody defines body for CreateService for application/json ContentType.
 type CreateServiceJSONRequestBody = ServiceCreate
@@ -4797,6 +5208,30 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
 	GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AcknowledgeEdgeWithBody an edge machine is ready for a generation of bindings
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+	AcknowledgeEdgeWithBody(ctx context.Context, params *AcknowledgeEdgeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcknowledgeEdge an edge machine is ready for a generation of bindings
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+	AcknowledgeEdge(ctx context.Context, params *AcknowledgeEdgeParams, body AcknowledgeEdgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WatchEdgeBindings what an edge machine must be ready for; waits for something newer
+	//
+	// Corresponds with GET /v1/edge/bindings (the `WatchEdgeBindings` operationId).
+	WatchEdgeBindings(ctx context.Context, params *WatchEdgeBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEdgeMachines edge machines, by site and name, and which of them are behind
+	//
+	// Corresponds with GET /v1/edge/machines (the `ListEdgeMachines` operationId).
+	ListEdgeMachines(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EmergencyWithdrawWithBody take a few prefixes down at once, also while everything is locked
 	//
 	// Takes any type of body and a specified content type.
@@ -4810,6 +5245,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
 	EmergencyWithdraw(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportHealthWithBody what services saw, for the health of rollouts
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+	ReportHealthWithBody(ctx context.Context, params *ReportHealthParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportHealth what services saw, for the health of rollouts
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+	ReportHealth(ctx context.Context, params *ReportHealthParams, body ReportHealthJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListHeld changes that wait for the breaker, oldest first
 	//
@@ -5125,6 +5574,58 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/rollback (the `Rollback` operationId).
 	Rollback(ctx context.Context, params *RollbackParams, body RollbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRollouts rollouts that run, wait for a person or ended lately, oldest first
+	//
+	// Corresponds with GET /v1/rollouts (the `ListRollouts` operationId).
+	ListRollouts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRollout one rollout with its waves and what happened to it
+	//
+	// Corresponds with GET /v1/rollouts/{rollout_id} (the `GetRollout` operationId).
+	GetRollout(ctx context.Context, rolloutID RolloutPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AbortRolloutWithBody end a rollout and put back what it took down
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+	AbortRolloutWithBody(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AbortRollout end a rollout and put back what it took down
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+	AbortRollout(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, body AbortRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseRolloutWithBody stop a rollout where it is
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+	PauseRolloutWithBody(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseRollout stop a rollout where it is
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+	PauseRollout(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, body PauseRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PromoteRolloutWithBody let a paused rollout go on, or skip the rest of a soak
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+	PromoteRolloutWithBody(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PromoteRollout let a paused rollout go on, or skip the rest of a soak
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+	PromoteRollout(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, body PromoteRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListServices services
 	//
@@ -6490,6 +6991,70 @@ func (c *Client) GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
+// AcknowledgeEdgeWithBody an edge machine is ready for a generation of bindings
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+func (c *Client) AcknowledgeEdgeWithBody(ctx context.Context, params *AcknowledgeEdgeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcknowledgeEdgeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcknowledgeEdge an edge machine is ready for a generation of bindings
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+func (c *Client) AcknowledgeEdge(ctx context.Context, params *AcknowledgeEdgeParams, body AcknowledgeEdgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcknowledgeEdgeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WatchEdgeBindings what an edge machine must be ready for; waits for something newer
+//
+// Corresponds with GET /v1/edge/bindings (the `WatchEdgeBindings` operationId).
+func (c *Client) WatchEdgeBindings(ctx context.Context, params *WatchEdgeBindingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWatchEdgeBindingsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEdgeMachines edge machines, by site and name, and which of them are behind
+//
+// Corresponds with GET /v1/edge/machines (the `ListEdgeMachines` operationId).
+func (c *Client) ListEdgeMachines(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEdgeMachinesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // EmergencyWithdrawWithBody take a few prefixes down at once, also while everything is locked
 //
 // Takes any type of body and a specified content type.
@@ -6514,6 +7079,40 @@ func (c *Client) EmergencyWithdrawWithBody(ctx context.Context, params *Emergenc
 // Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
 func (c *Client) EmergencyWithdraw(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEmergencyWithdrawRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportHealthWithBody what services saw, for the health of rollouts
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+func (c *Client) ReportHealthWithBody(ctx context.Context, params *ReportHealthParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportHealthRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportHealth what services saw, for the health of rollouts
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+func (c *Client) ReportHealth(ctx context.Context, params *ReportHealthParams, body ReportHealthJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportHealthRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7319,6 +7918,138 @@ func (c *Client) RollbackWithBody(ctx context.Context, params *RollbackParams, c
 // Corresponds with POST /v1/rollback (the `Rollback` operationId).
 func (c *Client) Rollback(ctx context.Context, params *RollbackParams, body RollbackJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRollbackRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRollouts rollouts that run, wait for a person or ended lately, oldest first
+//
+// Corresponds with GET /v1/rollouts (the `ListRollouts` operationId).
+func (c *Client) ListRollouts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRolloutsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRollout one rollout with its waves and what happened to it
+//
+// Corresponds with GET /v1/rollouts/{rollout_id} (the `GetRollout` operationId).
+func (c *Client) GetRollout(ctx context.Context, rolloutID RolloutPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRolloutRequest(c.Server, rolloutID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AbortRolloutWithBody end a rollout and put back what it took down
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+func (c *Client) AbortRolloutWithBody(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAbortRolloutRequestWithBody(c.Server, rolloutID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AbortRollout end a rollout and put back what it took down
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+func (c *Client) AbortRollout(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, body AbortRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAbortRolloutRequest(c.Server, rolloutID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseRolloutWithBody stop a rollout where it is
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+func (c *Client) PauseRolloutWithBody(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseRolloutRequestWithBody(c.Server, rolloutID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseRollout stop a rollout where it is
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+func (c *Client) PauseRollout(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, body PauseRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseRolloutRequest(c.Server, rolloutID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PromoteRolloutWithBody let a paused rollout go on, or skip the rest of a soak
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+func (c *Client) PromoteRolloutWithBody(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromoteRolloutRequestWithBody(c.Server, rolloutID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PromoteRollout let a paused rollout go on, or skip the rest of a soak
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+func (c *Client) PromoteRollout(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, body PromoteRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPromoteRolloutRequest(c.Server, rolloutID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11574,6 +12305,214 @@ func NewGetDoctorRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewAcknowledgeEdgeRequest calls the generic AcknowledgeEdge builder with application/json body
+func NewAcknowledgeEdgeRequest(server string, params *AcknowledgeEdgeParams, body AcknowledgeEdgeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcknowledgeEdgeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAcknowledgeEdgeRequestWithBody constructs an http.Request for the AcknowledgeEdge method, with any body, and a specified content type
+func NewAcknowledgeEdgeRequestWithBody(server string, params *AcknowledgeEdgeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/edge/acknowledgements")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewWatchEdgeBindingsRequest constructs an http.Request for the WatchEdgeBindings method
+func NewWatchEdgeBindingsRequest(server string, params *WatchEdgeBindingsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/edge/bindings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "machine", params.Machine, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "site", params.Site, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListEdgeMachinesRequest constructs an http.Request for the ListEdgeMachines method
+func NewListEdgeMachinesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/edge/machines")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewEmergencyWithdrawRequest calls the generic EmergencyWithdraw builder with application/json body
 func NewEmergencyWithdrawRequest(server string, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -11595,6 +12534,105 @@ func NewEmergencyWithdrawRequestWithBody(server string, params *EmergencyWithdra
 	}
 
 	operationPath := fmt.Sprintf("/v1/emergency/withdraw")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReportHealthRequest calls the generic ReportHealth builder with application/json body
+func NewReportHealthRequest(server string, params *ReportHealthParams, body ReportHealthJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportHealthRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReportHealthRequestWithBody constructs an http.Request for the ReportHealth method, with any body, and a specified content type
+func NewReportHealthRequestWithBody(server string, params *ReportHealthParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/health")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -14061,6 +15099,385 @@ func NewRollbackRequestWithBody(server string, params *RollbackParams, contentTy
 	return req, nil
 }
 
+// NewListRolloutsRequest constructs an http.Request for the ListRollouts method
+func NewListRolloutsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rollouts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetRolloutRequest constructs an http.Request for the GetRollout method
+func NewGetRolloutRequest(server string, rolloutID RolloutPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rollout_id", rolloutID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rollouts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAbortRolloutRequest calls the generic AbortRollout builder with application/json body
+func NewAbortRolloutRequest(server string, rolloutID RolloutPath, params *AbortRolloutParams, body AbortRolloutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAbortRolloutRequestWithBody(server, rolloutID, params, "application/json", bodyReader)
+}
+
+// NewAbortRolloutRequestWithBody constructs an http.Request for the AbortRollout method, with any body, and a specified content type
+func NewAbortRolloutRequestWithBody(server string, rolloutID RolloutPath, params *AbortRolloutParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rollout_id", rolloutID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rollouts/%s/abort", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPauseRolloutRequest calls the generic PauseRollout builder with application/json body
+func NewPauseRolloutRequest(server string, rolloutID RolloutPath, params *PauseRolloutParams, body PauseRolloutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPauseRolloutRequestWithBody(server, rolloutID, params, "application/json", bodyReader)
+}
+
+// NewPauseRolloutRequestWithBody constructs an http.Request for the PauseRollout method, with any body, and a specified content type
+func NewPauseRolloutRequestWithBody(server string, rolloutID RolloutPath, params *PauseRolloutParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rollout_id", rolloutID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rollouts/%s/pause", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPromoteRolloutRequest calls the generic PromoteRollout builder with application/json body
+func NewPromoteRolloutRequest(server string, rolloutID RolloutPath, params *PromoteRolloutParams, body PromoteRolloutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPromoteRolloutRequestWithBody(server, rolloutID, params, "application/json", bodyReader)
+}
+
+// NewPromoteRolloutRequestWithBody constructs an http.Request for the PromoteRollout method, with any body, and a specified content type
+func NewPromoteRolloutRequestWithBody(server string, rolloutID RolloutPath, params *PromoteRolloutParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rollout_id", rolloutID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rollouts/%s/promote", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListServicesRequest constructs an http.Request for the ListServices method
 func NewListServicesRequest(server string) (*http.Request, error) {
 	var err error
@@ -16120,6 +17537,34 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
 	GetDoctorWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDoctorResponse, error)
 
+	// AcknowledgeEdgeWithBodyWithResponse an edge machine is ready for a generation of bindings
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+	AcknowledgeEdgeWithBodyWithResponse(ctx context.Context, params *AcknowledgeEdgeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcknowledgeEdgeResponse, error)
+
+	// AcknowledgeEdgeWithResponse an edge machine is ready for a generation of bindings
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+	AcknowledgeEdgeWithResponse(ctx context.Context, params *AcknowledgeEdgeParams, body AcknowledgeEdgeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeEdgeResponse, error)
+
+	// WatchEdgeBindingsWithResponse what an edge machine must be ready for; waits for something newer
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/edge/bindings (the `WatchEdgeBindings` operationId).
+	WatchEdgeBindingsWithResponse(ctx context.Context, params *WatchEdgeBindingsParams, reqEditors ...RequestEditorFn) (*WatchEdgeBindingsResponse, error)
+
+	// ListEdgeMachinesWithResponse edge machines, by site and name, and which of them are behind
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/edge/machines (the `ListEdgeMachines` operationId).
+	ListEdgeMachinesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListEdgeMachinesResponse, error)
+
 	// EmergencyWithdrawWithBodyWithResponse take a few prefixes down at once, also while everything is locked
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16133,6 +17578,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/emergency/withdraw (the `EmergencyWithdraw` operationId).
 	EmergencyWithdrawWithResponse(ctx context.Context, params *EmergencyWithdrawParams, body EmergencyWithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*EmergencyWithdrawResponse, error)
+
+	// ReportHealthWithBodyWithResponse what services saw, for the health of rollouts
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+	ReportHealthWithBodyWithResponse(ctx context.Context, params *ReportHealthParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportHealthResponse, error)
+
+	// ReportHealthWithResponse what services saw, for the health of rollouts
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+	ReportHealthWithResponse(ctx context.Context, params *ReportHealthParams, body ReportHealthJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportHealthResponse, error)
 
 	// ListHeldWithResponse changes that wait for the breaker, oldest first
 	//
@@ -16478,6 +17937,62 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/rollback (the `Rollback` operationId).
 	RollbackWithResponse(ctx context.Context, params *RollbackParams, body RollbackJSONRequestBody, reqEditors ...RequestEditorFn) (*RollbackResponse, error)
+
+	// ListRolloutsWithResponse rollouts that run, wait for a person or ended lately, oldest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/rollouts (the `ListRollouts` operationId).
+	ListRolloutsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRolloutsResponse, error)
+
+	// GetRolloutWithResponse one rollout with its waves and what happened to it
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/rollouts/{rollout_id} (the `GetRollout` operationId).
+	GetRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, reqEditors ...RequestEditorFn) (*GetRolloutResponse, error)
+
+	// AbortRolloutWithBodyWithResponse end a rollout and put back what it took down
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+	AbortRolloutWithBodyWithResponse(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AbortRolloutResponse, error)
+
+	// AbortRolloutWithResponse end a rollout and put back what it took down
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+	AbortRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, body AbortRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*AbortRolloutResponse, error)
+
+	// PauseRolloutWithBodyWithResponse stop a rollout where it is
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+	PauseRolloutWithBodyWithResponse(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseRolloutResponse, error)
+
+	// PauseRolloutWithResponse stop a rollout where it is
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+	PauseRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, body PauseRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseRolloutResponse, error)
+
+	// PromoteRolloutWithBodyWithResponse let a paused rollout go on, or skip the rest of a soak
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+	PromoteRolloutWithBodyWithResponse(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromoteRolloutResponse, error)
+
+	// PromoteRolloutWithResponse let a paused rollout go on, or skip the rest of a soak
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+	PromoteRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, body PromoteRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*PromoteRolloutResponse, error)
 
 	// ListServicesWithResponse services
 	//
@@ -19458,6 +20973,157 @@ func (r GetDoctorResponse) ContentType() string {
 	return ""
 }
 
+// AcknowledgeEdgeResponse200Headers the declared response headers of an HTTP 200 response for AcknowledgeEdge
+type AcknowledgeEdgeResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type AcknowledgeEdgeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EdgeMachine
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AcknowledgeEdgeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcknowledgeEdgeResponse) GetJSON200() *EdgeMachine {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AcknowledgeEdgeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AcknowledgeEdgeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcknowledgeEdgeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcknowledgeEdgeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcknowledgeEdgeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WatchEdgeBindingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EdgeBindings
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WatchEdgeBindingsResponse) GetJSON200() *EdgeBindings {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WatchEdgeBindingsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WatchEdgeBindingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WatchEdgeBindingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WatchEdgeBindingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WatchEdgeBindingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListEdgeMachinesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EdgeMachineList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEdgeMachinesResponse) GetJSON200() *EdgeMachineList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListEdgeMachinesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEdgeMachinesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEdgeMachinesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEdgeMachinesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEdgeMachinesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // EmergencyWithdrawResponse200Headers the declared response headers of an HTTP 200 response for EmergencyWithdraw
 type EmergencyWithdrawResponse200Headers struct {
 	HoldfastChange *string
@@ -19507,6 +21173,61 @@ func (r EmergencyWithdrawResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r EmergencyWithdrawResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReportHealthResponse200Headers the declared response headers of an HTTP 200 response for ReportHealth
+type ReportHealthResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type ReportHealthResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HealthReported
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReportHealthResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportHealthResponse) GetJSON200() *HealthReported {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReportHealthResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportHealthResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportHealthResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportHealthResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportHealthResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21185,6 +22906,267 @@ func (r RollbackResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RollbackResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListRolloutsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RolloutList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRolloutsResponse) GetJSON200() *RolloutList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListRolloutsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRolloutsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRolloutsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRolloutsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRolloutsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRolloutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rollout
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRolloutResponse) GetJSON200() *Rollout {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRolloutResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRolloutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRolloutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRolloutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRolloutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AbortRolloutResponse200Headers the declared response headers of an HTTP 200 response for AbortRollout
+type AbortRolloutResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type AbortRolloutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rollout
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AbortRolloutResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AbortRolloutResponse) GetJSON200() *Rollout {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AbortRolloutResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AbortRolloutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AbortRolloutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AbortRolloutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AbortRolloutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PauseRolloutResponse200Headers the declared response headers of an HTTP 200 response for PauseRollout
+type PauseRolloutResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type PauseRolloutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rollout
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PauseRolloutResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PauseRolloutResponse) GetJSON200() *Rollout {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PauseRolloutResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PauseRolloutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PauseRolloutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PauseRolloutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PauseRolloutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PromoteRolloutResponse200Headers the declared response headers of an HTTP 200 response for PromoteRollout
+type PromoteRolloutResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type PromoteRolloutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rollout
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PromoteRolloutResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PromoteRolloutResponse) GetJSON200() *Rollout {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PromoteRolloutResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PromoteRolloutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PromoteRolloutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PromoteRolloutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PromoteRolloutResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23288,6 +25270,58 @@ func (c *ClientWithResponses) GetDoctorWithResponse(ctx context.Context, reqEdit
 	return ParseGetDoctorResponse(rsp)
 }
 
+// AcknowledgeEdgeWithBodyWithResponse an edge machine is ready for a generation of bindings
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+func (c *ClientWithResponses) AcknowledgeEdgeWithBodyWithResponse(ctx context.Context, params *AcknowledgeEdgeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcknowledgeEdgeResponse, error) {
+	rsp, err := c.AcknowledgeEdgeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcknowledgeEdgeResponse(rsp)
+}
+
+// AcknowledgeEdgeWithResponse an edge machine is ready for a generation of bindings
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/edge/acknowledgements (the `AcknowledgeEdge` operationId).
+func (c *ClientWithResponses) AcknowledgeEdgeWithResponse(ctx context.Context, params *AcknowledgeEdgeParams, body AcknowledgeEdgeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeEdgeResponse, error) {
+	rsp, err := c.AcknowledgeEdge(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcknowledgeEdgeResponse(rsp)
+}
+
+// WatchEdgeBindingsWithResponse what an edge machine must be ready for; waits for something newer
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/edge/bindings (the `WatchEdgeBindings` operationId).
+func (c *ClientWithResponses) WatchEdgeBindingsWithResponse(ctx context.Context, params *WatchEdgeBindingsParams, reqEditors ...RequestEditorFn) (*WatchEdgeBindingsResponse, error) {
+	rsp, err := c.WatchEdgeBindings(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWatchEdgeBindingsResponse(rsp)
+}
+
+// ListEdgeMachinesWithResponse edge machines, by site and name, and which of them are behind
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/edge/machines (the `ListEdgeMachines` operationId).
+func (c *ClientWithResponses) ListEdgeMachinesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListEdgeMachinesResponse, error) {
+	rsp, err := c.ListEdgeMachines(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEdgeMachinesResponse(rsp)
+}
+
 // EmergencyWithdrawWithBodyWithResponse take a few prefixes down at once, also while everything is locked
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23312,6 +25346,32 @@ func (c *ClientWithResponses) EmergencyWithdrawWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseEmergencyWithdrawResponse(rsp)
+}
+
+// ReportHealthWithBodyWithResponse what services saw, for the health of rollouts
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+func (c *ClientWithResponses) ReportHealthWithBodyWithResponse(ctx context.Context, params *ReportHealthParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportHealthResponse, error) {
+	rsp, err := c.ReportHealthWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportHealthResponse(rsp)
+}
+
+// ReportHealthWithResponse what services saw, for the health of rollouts
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/health (the `ReportHealth` operationId).
+func (c *ClientWithResponses) ReportHealthWithResponse(ctx context.Context, params *ReportHealthParams, body ReportHealthJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportHealthResponse, error) {
+	rsp, err := c.ReportHealth(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportHealthResponse(rsp)
 }
 
 // ListHeldWithResponse changes that wait for the breaker, oldest first
@@ -23951,6 +26011,110 @@ func (c *ClientWithResponses) RollbackWithResponse(ctx context.Context, params *
 		return nil, err
 	}
 	return ParseRollbackResponse(rsp)
+}
+
+// ListRolloutsWithResponse rollouts that run, wait for a person or ended lately, oldest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/rollouts (the `ListRollouts` operationId).
+func (c *ClientWithResponses) ListRolloutsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRolloutsResponse, error) {
+	rsp, err := c.ListRollouts(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRolloutsResponse(rsp)
+}
+
+// GetRolloutWithResponse one rollout with its waves and what happened to it
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/rollouts/{rollout_id} (the `GetRollout` operationId).
+func (c *ClientWithResponses) GetRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, reqEditors ...RequestEditorFn) (*GetRolloutResponse, error) {
+	rsp, err := c.GetRollout(ctx, rolloutID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRolloutResponse(rsp)
+}
+
+// AbortRolloutWithBodyWithResponse end a rollout and put back what it took down
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+func (c *ClientWithResponses) AbortRolloutWithBodyWithResponse(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AbortRolloutResponse, error) {
+	rsp, err := c.AbortRolloutWithBody(ctx, rolloutID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAbortRolloutResponse(rsp)
+}
+
+// AbortRolloutWithResponse end a rollout and put back what it took down
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/abort (the `AbortRollout` operationId).
+func (c *ClientWithResponses) AbortRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, params *AbortRolloutParams, body AbortRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*AbortRolloutResponse, error) {
+	rsp, err := c.AbortRollout(ctx, rolloutID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAbortRolloutResponse(rsp)
+}
+
+// PauseRolloutWithBodyWithResponse stop a rollout where it is
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+func (c *ClientWithResponses) PauseRolloutWithBodyWithResponse(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseRolloutResponse, error) {
+	rsp, err := c.PauseRolloutWithBody(ctx, rolloutID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseRolloutResponse(rsp)
+}
+
+// PauseRolloutWithResponse stop a rollout where it is
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/pause (the `PauseRollout` operationId).
+func (c *ClientWithResponses) PauseRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, params *PauseRolloutParams, body PauseRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseRolloutResponse, error) {
+	rsp, err := c.PauseRollout(ctx, rolloutID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseRolloutResponse(rsp)
+}
+
+// PromoteRolloutWithBodyWithResponse let a paused rollout go on, or skip the rest of a soak
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+func (c *ClientWithResponses) PromoteRolloutWithBodyWithResponse(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PromoteRolloutResponse, error) {
+	rsp, err := c.PromoteRolloutWithBody(ctx, rolloutID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePromoteRolloutResponse(rsp)
+}
+
+// PromoteRolloutWithResponse let a paused rollout go on, or skip the rest of a soak
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rollouts/{rollout_id}/promote (the `PromoteRollout` operationId).
+func (c *ClientWithResponses) PromoteRolloutWithResponse(ctx context.Context, rolloutID RolloutPath, params *PromoteRolloutParams, body PromoteRolloutJSONRequestBody, reqEditors ...RequestEditorFn) (*PromoteRolloutResponse, error) {
+	rsp, err := c.PromoteRollout(ctx, rolloutID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePromoteRolloutResponse(rsp)
 }
 
 // ListServicesWithResponse services
@@ -26550,6 +28714,118 @@ func ParseGetDoctorResponse(rsp *http.Response) (*GetDoctorResponse, error) {
 	return response, nil
 }
 
+// ParseAcknowledgeEdgeResponse parses an HTTP response from a AcknowledgeEdgeWithResponse call
+func ParseAcknowledgeEdgeResponse(rsp *http.Response) (*AcknowledgeEdgeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcknowledgeEdgeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EdgeMachine
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AcknowledgeEdgeResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseWatchEdgeBindingsResponse parses an HTTP response from a WatchEdgeBindingsWithResponse call
+func ParseWatchEdgeBindingsResponse(rsp *http.Response) (*WatchEdgeBindingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WatchEdgeBindingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EdgeBindings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListEdgeMachinesResponse parses an HTTP response from a ListEdgeMachinesWithResponse call
+func ParseListEdgeMachinesResponse(rsp *http.Response) (*ListEdgeMachinesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEdgeMachinesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EdgeMachineList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseEmergencyWithdrawResponse parses an HTTP response from a EmergencyWithdrawWithResponse call
 func ParseEmergencyWithdrawResponse(rsp *http.Response) (*EmergencyWithdrawResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26583,6 +28859,52 @@ func ParseEmergencyWithdrawResponse(rsp *http.Response) (*EmergencyWithdrawRespo
 	switch {
 	case rsp.StatusCode == 200:
 		var headers EmergencyWithdrawResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportHealthResponse parses an HTTP response from a ReportHealthWithResponse call
+func ParseReportHealthResponse(rsp *http.Response) (*ReportHealthResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportHealthResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HealthReported
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReportHealthResponse200Headers
 		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -27949,6 +30271,210 @@ func ParseRollbackResponse(rsp *http.Response) (*RollbackResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers RollbackResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListRolloutsResponse parses an HTTP response from a ListRolloutsWithResponse call
+func ParseListRolloutsResponse(rsp *http.Response) (*ListRolloutsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRolloutsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RolloutList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRolloutResponse parses an HTTP response from a GetRolloutWithResponse call
+func ParseGetRolloutResponse(rsp *http.Response) (*GetRolloutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRolloutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rollout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAbortRolloutResponse parses an HTTP response from a AbortRolloutWithResponse call
+func ParseAbortRolloutResponse(rsp *http.Response) (*AbortRolloutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AbortRolloutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rollout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AbortRolloutResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePauseRolloutResponse parses an HTTP response from a PauseRolloutWithResponse call
+func ParsePauseRolloutResponse(rsp *http.Response) (*PauseRolloutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PauseRolloutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rollout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PauseRolloutResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePromoteRolloutResponse parses an HTTP response from a PromoteRolloutWithResponse call
+func ParsePromoteRolloutResponse(rsp *http.Response) (*PromoteRolloutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PromoteRolloutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rollout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PromoteRolloutResponse200Headers
 		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -150,16 +150,16 @@ func (d *daemon) rolledOut(r rollout.Rollout, e rollout.Effect) {
 type rolloutCollector struct{ d *daemon }
 
 var (
-	rolloutDesc = prometheus.NewDesc("holdfast_rollouts", "Rollouts that are kept, by class and phase.", []string{"class", "phase"}, nil)
-	waitingDesc = prometheus.NewDesc("holdfast_rollout_waiting", "1 while a rollout's soak is over and health has no answer.", nil, nil)
-	healthDesc  = prometheus.NewDesc("holdfast_health_series", "Accounts x sites x services that report, by whether they spoke lately.", []string{"fresh"}, nil)
-	machineDesc = prometheus.NewDesc("holdfast_edge_machines", "Edge machines by site and state.", []string{"site", "state"}, nil)
-	behindDesc  = prometheus.NewDesc("holdfast_edge_machines_behind", "Edge machines that have not acknowledged the newest bindings, by site.", []string{"site"}, nil)
+	rolloutDesc     = prometheus.NewDesc("holdfast_rollouts", "Rollouts that are kept, by class and phase.", []string{"class", "phase"}, nil)
+	rolloutWaitDesc = prometheus.NewDesc("holdfast_rollout_waiting", "1 while a rollout's soak is over and health has no answer.", nil, nil)
+	healthDesc      = prometheus.NewDesc("holdfast_health_series", "Accounts x sites x services that report, by whether they spoke lately.", []string{"fresh"}, nil)
+	machineDesc     = prometheus.NewDesc("holdfast_edge_machines", "Edge machines by site and state.", []string{"site", "state"}, nil)
+	behindDesc      = prometheus.NewDesc("holdfast_edge_machines_behind", "Edge machines that have not acknowledged the newest bindings, by site.", []string{"site"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c rolloutCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{rolloutDesc, waitingDesc, healthDesc, machineDesc, behindDesc} {
+	for _, d := range []*prometheus.Desc{rolloutDesc, rolloutWaitDesc, healthDesc, machineDesc, behindDesc} {
 		ch <- d
 	}
 }
@@ -179,7 +179,7 @@ func (c rolloutCollector) Collect(ch chan<- prometheus.Metric) {
 	for k, n := range counts {
 		gauge(rolloutDesc, float64(n), k[0], k[1])
 	}
-	gauge(waitingDesc, truth(waiting))
+	gauge(rolloutWaitDesc, truth(waiting))
 	known, fresh := c.d.health.Count(now)
 	gauge(healthDesc, float64(fresh), "true")
 	gauge(healthDesc, float64(known-fresh), "false")
