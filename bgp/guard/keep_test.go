@@ -147,3 +147,11 @@ func set6(t testing.TB) wire.AttrSet {
 	}
 	return s
 }
+
+// writeKept leaves a neighbor's file as an earlier process would.
+func writeKept(t testing.TB, dir, name string, raw []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name+keptSuffix), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
