@@ -80,7 +80,7 @@ bgp:
 	run := func() {
 		s.daemon = s.home.Start("holdfastd", s.program, "serve", "--config", filepath.Join(s.dir, "holdfast.yaml"))
 		l.Eventually(coming, func() error {
-			_, err := answer(s.api().ListServices(context.Background(), nil)) // desired state opens last
+			_, err := answer(s.api().ListServices(context.Background())) // desired state opens last
 			return errors.Join(err, s.bird.Established("upstream"))
 		})
 	}
