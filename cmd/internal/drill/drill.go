@@ -32,6 +32,7 @@ type Drill struct {
 func All() []Drill {
 	return []Drill{
 		{ID: "D1", Title: "20 February 2026: a clean-up task that was given everything", Run: february},
+		{ID: "D2", Title: "three classes of damage, and the way back", Run: restore},
 		{ID: "D4", Title: "a month of legitimate load must pass", Run: month},
 		{ID: "open", Title: "what must work while the breaker is open", Run: openLanes},
 	}
