@@ -34,7 +34,7 @@ func (p *parser) lower() {
 		}
 	}
 	p.unusedFilters()
-	p.admit()
+	p.cfg.AdmitUnknown()
 	if p.cfg.Broken {
 		for _, s := range made {
 			s.Export, s.Import = undecided(s, "BIRD does not load this file"), undecided(s, "BIRD does not load this file")
@@ -61,43 +61,6 @@ func (p *parser) unusedFilters() {
 	slices.Sort(names)
 	for _, name := range names {
 		p.namedFilter(name)
-	}
-}
-
-// admit marks the statements of programs that did not become more than unknown.
-func (p *parser) admit() {
-	type line struct {
-		file string
-		line int
-	}
-	open := map[line]string{}
-	note := func(pos device.Pos, why string) { open[line{pos.File, pos.Line}] = why }
-	var walk func(ts []*device.Term)
-	walk = func(ts []*device.Term) {
-		for _, t := range ts {
-			device.Walk(t.Match, func(x device.Expr) bool {
-				if u, ok := x.(*device.Unknown); ok {
-					note(u.Pos, u.Why)
-				}
-				return true
-			})
-			for _, a := range t.Actions {
-				if u, ok := a.(*device.UnknownAction); ok {
-					note(u.Pos, "what it changes is not followed")
-				}
-			}
-			walk(t.Body)
-			walk(t.Else)
-		}
-	}
-	for _, policy := range p.cfg.Policies {
-		walk(policy.Terms)
-	}
-	for i := range p.cfg.Statements {
-		s := &p.cfg.Statements[i]
-		if why, ok := open[line{s.Pos.File, s.Pos.Line}]; ok && s.State == device.Modelled {
-			s.State, s.Why = device.Unmodelled, why
-		}
 	}
 }
 

@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-bgp/holdfast/policy/device"
@@ -28,7 +29,7 @@ func (a *analysis) references() {
 			})
 		}
 	}
-	if a.cfg.Incomplete {
+	if a.cfg.Incomplete && !slices.ContainsFunc(a.cfg.Diagnostics, func(d device.Diagnostic) bool { return d.Rule == "RL310" }) {
 		a.add(Finding{
 			Rule: "RL310", Pos: a.start(), Undecided: true,
 			Message: "an included file is missing: what is absent proves nothing",

@@ -25,6 +25,7 @@ func (p *parser) lower() {
 		p.imports(n, s, shared)
 		p.exports(n, s, shared)
 	}
+	p.cfg.AdmitUnknown()
 	p.unused()
 }
 

@@ -102,6 +102,19 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// A line that was read and is not followed is counted as that.
+func TestUnmodelled(t *testing.T) {
+	for text, want := range map[string]device.StatementState{
+		"deny to any avs invalid\n": device.Unmodelled, "deny to any prefix-set OWN\n": device.Modelled, "deny to any sparkle\n": device.Unread,
+	} {
+		cfg := parse(head + "allow to any\n" + text)
+		last := cfg.Statements[len(cfg.Statements)-1]
+		if last.State != want || want != device.Modelled && last.Why == "" {
+			t.Errorf("%q: %s %q", text, last.State, last.Why)
+		}
+	}
+}
+
 // Setting something for each member of a list sets it as often.
 func TestRepeatedSet(t *testing.T) {
 	cfg := parse(head + "allow to any\nmatch to { any 198.51.100.2 } AS { 65100 65050 } set prepend-self 1\n")
