@@ -166,7 +166,7 @@ func (m *calendar) day(ctx context.Context, d, toggles int) error {
 	case 25:
 		return m.reload(ctx)
 	}
-	one := all[len(all)-1 : len(all)]
+	one := all[len(all)-1:]
 	approval := ""
 	if len(all) < 60 {
 		approval = m.approved(one, fmt.Sprint("day-", d))
