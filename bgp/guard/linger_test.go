@@ -80,7 +80,10 @@ func TestLinger(t *testing.T) {
 				t.Fatal("there are changes")
 			}
 			waited := time.Since(begun)
-			if _, _, changes := n.table.pending(); waited > 50*time.Millisecond || changes < 40 {
+			n.table.mu.Lock()
+			_, _, changes := n.table.pending()
+			n.table.mu.Unlock()
+			if waited > 50*time.Millisecond || changes < 40 {
 				t.Errorf("waited %s for %d changes", waited, changes)
 			}
 			time.Sleep(time.Second)
