@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -144,6 +145,29 @@ func (d *daemon) rolledOut(r rollout.Rollout, e rollout.Effect) {
 	if _, err := d.breaker.Trip(breaker.Global, breaker.Open, "rollout "+r.ID+" did harm: "+r.Why, by, time.Now()); err != nil {
 		d.log.Error("breaker could not be opened; it holds by itself", "error", err)
 	}
+}
+
+// rolloutRisks is what /v1/status says of rollouts that wait for a person and
+// of edge machines that are not heard.
+func (d *daemon) rolloutRisks(now time.Time) []string {
+	var out []string
+	for _, r := range d.pipeline.Rollouts() {
+		switch {
+		case r.Phase == rollout.Paused, r.Phase == rollout.Failed, r.Waiting:
+			out = append(out, fmt.Sprintf("rollout_waits: rollout %s is %s after %d of %d waves: %s (holdfast rollout show %s)", r.ID, r.Phase, r.Applied, len(r.Waves), r.Why, r.ID))
+		}
+	}
+	all, _ := d.edge.Machines()
+	stale := 0
+	for _, m := range all {
+		if d.edge.State(m, now) != "live" {
+			stale++
+		}
+	}
+	if stale > 0 {
+		out = append(out, fmt.Sprintf("edge_machines_silent: %d of %d edge machines are not heard (holdfast edge list)", stale, len(all)))
+	}
+	return out
 }
 
 // rolloutCollector shows rollouts, health and edge machines at each scrape.

@@ -466,7 +466,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
-	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.cfg.Breaker.Risks(persons{d}.count()))
+	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.cfg.Breaker.Risks(persons{d}.count()))
 	d.settling.Lock()
 	defer d.settling.Unlock()
 	if len(d.limits.waiting) > 0 {
