@@ -36,6 +36,10 @@ const (
 	retryMax  = 30 * time.Second
 	firstWave = 0
 
+	// observeCoalesce is MaxCoalesce of a Runner that observes: looking at each
+	// change of a take-over by itself would cost more than making it.
+	observeCoalesce = 2 * time.Second
+
 	pruneEvery = 500 // generations
 )
 
@@ -231,7 +235,11 @@ func (r *Runner) sweep(ctx context.Context) {
 
 // coalesce waits until no change came for a moment, at most MaxCoalesce.
 func (r *Runner) coalesce(ctx context.Context) {
-	limit := time.NewTimer(MaxCoalesce)
+	most, quiet := MaxCoalesce, quiet
+	if r.cfg.Observe { // nobody waits for the wire
+		most, quiet = observeCoalesce, observeCoalesce/10
+	}
+	limit := time.NewTimer(most)
 	defer limit.Stop()
 	pause := time.NewTimer(quiet)
 	defer pause.Stop()
