@@ -32,9 +32,13 @@ func TestTakeOverAndDie(t *testing.T) {
 		{"an edge cut off from both for longer than the hold time", n.cutEdge},
 		{"the speaker's disk deleted", n.loseDisk},
 		{"back to static routes", n.handBack},
+		{control, n.control},
 	} {
 		begun := time.Now()
 		step.do()
+		if step.name == control {
+			continue
+		}
 		n.still(step.name)
 		t.Logf("%s: %s", step.name, time.Since(begun).Round(100*time.Millisecond))
 		if t.Failed() {
@@ -108,6 +112,7 @@ func (n *network) stopSpeaker() {
 		n.t.Fatal(err)
 	}
 	time.Sleep(holdTime + time.Second)
+	n.down(n.Edges[0], 1)
 	n.still("SIGSTOP")
 	if err := n.running[1].Signal(syscall.SIGCONT); err != nil {
 		n.t.Fatal(err)
@@ -120,6 +125,10 @@ func (n *network) cutEdge() {
 	n.cut(n.Edges[0])
 	n.cut(n.Edges[1])
 	time.Sleep(holdTime + 3*time.Second)
+	for i := range n.running {
+		n.down(n.Edges[0], i)
+		n.down(n.Edges[1], i)
+	}
 	n.still("the cut")
 	n.mend(n.Edges[0])
 	n.mend(n.Edges[1])
@@ -153,4 +162,30 @@ func (n *network) handBack() {
 	}
 	time.Sleep(2 * time.Second)
 	n.held("back to static routes")
+}
+
+// control shows that a withdrawal would have been seen.
+const control = "control"
+
+func (n *network) control() {
+	n.setStatics(n.Edges[0], false)
+	n.setStatics(n.Edges[1], false)
+	want := 2 * len(n.all)
+	n.Eventually(coming, func() error {
+		for _, x := range n.Transits {
+			if c := n.changes(x); c.withdrawn != want {
+				return fmt.Errorf("%s has heard %d withdrawals, want %d", x.Name, c.withdrawn, want)
+			}
+		}
+		return nil
+	})
+}
+
+// down wants the edge's session with a speaker to be down: the hold timer was
+// really over.
+func (n *network) down(e *rig.Edge, speaker int) {
+	n.t.Helper()
+	if e.Established(fmt.Sprintf("speaker%d", speaker+1), n.Speakers[speaker]) == nil {
+		n.t.Errorf("%s still speaks with speaker %d", e.Name, speaker+1)
+	}
 }
