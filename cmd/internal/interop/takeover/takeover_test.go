@@ -4,6 +4,7 @@ package takeover
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,13 +169,28 @@ func (n *network) handBack() {
 const control = "control"
 
 func (n *network) control() {
-	n.setStatics(n.Edges[0], false)
-	n.setStatics(n.Edges[1], false)
-	want := 2 * len(n.all)
+	const extra = "192.0.2.0/24"
+	edge := n.Edges[0].FRR
+	say := func(verb string) {
+		n.t.Helper()
+		if out, err := edge.Show(fmt.Sprintf("configure terminal\nrouter bgp %d\naddress-family ipv4 unicast\n%s", rig.ASN, verb)); err != nil {
+			n.t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	say("network " + extra + " route-map STATIC")
 	n.Eventually(coming, func() error {
 		for _, x := range n.Transits {
-			if c := n.changes(x); c.withdrawn != want {
-				return fmt.Errorf("%s has heard %d withdrawals, want %d", x.Name, c.withdrawn, want)
+			if err := x.Holds([]netip.Prefix{netip.MustParsePrefix(extra)}, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	say("no network " + extra)
+	n.Eventually(coming, func() error {
+		for _, x := range n.Transits {
+			if c := n.changes(x); c.withdrawn != 1 {
+				return fmt.Errorf("%s has heard %d withdrawals, want 1", x.Name, c.withdrawn)
 			}
 		}
 		return nil
