@@ -16,19 +16,23 @@ const (
 	IntentOwner     IntentKind = "owner" // an owner's own withdrawal
 )
 
-// NegativeIntent is a prefix or a site that is down on purpose. Rollback,
+// NegativeIntent is a prefix, a site or a neighbor that is down on purpose. Rollback,
 // restore, undo, drift repair, boot and rebuild never override one unless it
 // is named by id (invariant 15).
 type NegativeIntent struct {
 	ID        string       `json:"id"`
 	AccountID string       `json:"account_id,omitempty"` // owner of the prefix; empty for a site
-	CIDR      netip.Prefix `json:"cidr"`                 // invalid when Site is set
+	CIDR      netip.Prefix `json:"cidr"`                 // invalid when Site or Neighbor is set
 	Site      string       `json:"site,omitempty"`
+	Neighbor  string       `json:"neighbor,omitempty"`
 	Kind      IntentKind   `json:"kind"`
 	Author    string       `json:"author"`
 	Reason    string       `json:"reason"`
 	CreatedAt time.Time    `json:"created_at"`
 	ExpiresAt *time.Time   `json:"expires_at,omitempty"`
+	// DownAt is when routes leave, of a drain; until then they are de-preferred.
+	// Nil is at once.
+	DownAt *time.Time `json:"down_at,omitempty"`
 }
 
 // InForce reports whether the intent has not expired at this time.

@@ -27,8 +27,9 @@ type mutation struct {
 	objects []string
 	images  [2]Images // before, after
 	before  map[string]PrefixDetail
-	bulk    bool // before was loaded whole
-	tokens  bool // the mirror of tokens must follow
+	bulk    bool     // before was loaded whole
+	tokens  bool     // the mirror of tokens must follow
+	more    []Effect // that do not follow from a prefix itself
 }
 
 // errUnchanged rolls a transaction back that has nothing to store.
@@ -288,6 +289,7 @@ func (m *mutation) effects() ([]Effect, error) {
 	for _, d := range after {
 		out = append(out, Effects(PrefixDetail{}, d, m.req.At, minSites)...)
 	}
+	out = append(out, m.more...)
 	slices.SortStableFunc(out, func(a, b Effect) int {
 		return cmp.Or(ComparePrefix(a.CIDR, b.CIDR), cmp.Compare(a.Kind, b.Kind))
 	})

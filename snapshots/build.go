@@ -191,8 +191,8 @@ func assemble(state addressing.State, network NetworkPart, at time.Time, base *S
 		if n.ExpiresAt != nil && !n.ExpiresAt.After(at) {
 			continue
 		}
-		if n.Site != "" {
-			network.Negative = append(network.Negative, intentOf(n))
+		if n.Site != "" || n.Neighbor != "" {
+			network.Negative = append(network.Negative, intentAt(n, at))
 			continue
 		}
 		i, found := owner[n.AccountID]
@@ -278,13 +278,22 @@ func bgpOf(b *addressing.BGPPrefix) BGPRecord {
 
 func intentOf(n addressing.NegativeIntent) NegativeIntent {
 	out := NegativeIntent{
-		ID: n.ID, Site: n.Site, Kind: n.Kind, Author: text(n.Author), Reason: text(n.Reason), CreatedAt: n.CreatedAt.Unix(),
+		ID: n.ID, Site: n.Site, Neighbor: n.Neighbor, Kind: n.Kind, Author: text(n.Author), Reason: text(n.Reason), CreatedAt: n.CreatedAt.Unix(),
 	}
 	if n.CIDR.IsValid() {
 		out.CIDR = n.CIDR.String()
 	}
 	if n.ExpiresAt != nil {
 		out.ExpiresAt = n.ExpiresAt.Unix()
+	}
+	return out
+}
+
+// intentAt is intentOf with the phase that a drain is in.
+func intentAt(n addressing.NegativeIntent, at time.Time) NegativeIntent {
+	out := intentOf(n)
+	if n.DownAt != nil {
+		out.DownAt, out.Draining = n.DownAt.Unix(), at.Before(n.DownAt.Truncate(time.Second))
 	}
 	return out
 }

@@ -66,7 +66,7 @@ func (p *AccountPart) addTo(st *addressing.State) {
 
 func (n NegativeIntent) intent(account string) addressing.NegativeIntent {
 	out := addressing.NegativeIntent{
-		ID: n.ID, AccountID: account, Site: n.Site, Kind: n.Kind, Author: n.Author, Reason: n.Reason, CreatedAt: time.Unix(n.CreatedAt, 0).UTC(),
+		ID: n.ID, AccountID: account, Site: n.Site, Neighbor: n.Neighbor, Kind: n.Kind, Author: n.Author, Reason: n.Reason, CreatedAt: time.Unix(n.CreatedAt, 0).UTC(),
 	}
 	if n.CIDR != "" {
 		out.CIDR, _ = addressing.ParsePrefix(n.CIDR) // validated before
@@ -75,17 +75,24 @@ func (n NegativeIntent) intent(account string) addressing.NegativeIntent {
 		t := time.Unix(n.ExpiresAt, 0).UTC()
 		out.ExpiresAt = &t
 	}
+	if n.DownAt != 0 {
+		t := time.Unix(n.DownAt, 0).UTC()
+		out.DownAt = &t
+	}
 	return out
 }
 
-// NextExpiry is when the next negative intent of the snapshot expires; the
-// zero time if none does.
+// NextExpiry is when the next negative intent of the snapshot expires, or takes
+// down what it drains; the zero time if none does.
 func (s *Snapshot) NextExpiry() time.Time {
 	var first int64
 	look := func(list []NegativeIntent) {
 		for _, n := range list {
 			if n.ExpiresAt != 0 && (first == 0 || n.ExpiresAt < first) {
 				first = n.ExpiresAt
+			}
+			if n.Draining && (first == 0 || n.DownAt < first) {
+				first = n.DownAt
 			}
 		}
 	}

@@ -81,17 +81,22 @@ type Route struct {
 	LocalPref        *uint32                 `json:"local_pref,omitempty"`
 }
 
-// NegativeIntent as stored in a snapshot (invariant 15): a CIDR or a site,
-// never both.
+// NegativeIntent as stored in a snapshot (invariant 15): a CIDR, a site or a
+// neighbor, one of them.
 type NegativeIntent struct {
 	ID        string                `json:"id"`
 	CIDR      string                `json:"cidr,omitempty"`
 	Site      string                `json:"site,omitempty"`
+	Neighbor  string                `json:"neighbor,omitempty"`
 	Kind      addressing.IntentKind `json:"kind"`
 	Author    string                `json:"author"`
 	Reason    string                `json:"reason"`
 	CreatedAt int64                 `json:"created_at"` // Unix seconds
 	ExpiresAt int64                 `json:"expires_at,omitempty"`
+	DownAt    int64                 `json:"down_at,omitempty"` // Unix seconds, of a drain
+	// Draining says of a drain that its routes are still there, de-preferred,
+	// and leave at DownAt.
+	Draining bool `json:"draining,omitempty"`
 }
 
 // NetworkPart is what the configuration declares: our ASN, sites, neighbors
@@ -101,8 +106,17 @@ type NetworkPart struct {
 	Sites     []string          `json:"sites"`     // sorted; never empty ("default" if none is configured)
 	Services  []Service         `json:"services"`  // sorted by id
 	Neighbors []policy.Neighbor `json:"neighbors"` // sorted by name
-	// Negative intents that belong to a site, not to an account.
+	// Negative intents that belong to a site or a neighbor, not to an account.
 	Negative []NegativeIntent `json:"negative_intents"`
+	// Drain is what routes carry that are being drained; nil is
+	// GRACEFUL_SHUTDOWN (RFC 8326).
+	Drain *DrainMark `json:"drain,omitempty"`
+}
+
+// DrainMark is the communities of what is being drained.
+type DrainMark struct {
+	Standard []policy.Community      `json:"communities,omitempty"`
+	Large    []policy.LargeCommunity `json:"large_communities,omitempty"`
 }
 
 // Service is a service as snapshots know it.

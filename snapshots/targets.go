@@ -27,12 +27,12 @@ import (
 func Targets(s *Snapshot, epoch, generation uint64, wave int) (Target, []policy.Finding) {
 	t := Target{Epoch: epoch, Generation: generation, Wave: wave, ID: s.ID(), Neighbors: make(map[string]NeighborTarget, len(s.Network.Neighbors))}
 	routes := s.sortedRoutes()
-	down := downSites(s.Network.Negative)
+	mark := s.Network.mark()
 	shared := map[string][]TargetRoute{}
 	var findings []policy.Finding
 	for i := range s.Network.Neighbors {
 		n := &s.Network.Neighbors[i]
-		v := viewOf(n, s.Network.ASN, down[n.Site])
+		v := viewOf(n, s.Network.ASN, s.Network.DutyOf(n), &mark)
 		findings = append(findings, v.findings()...)
 		key := v.key()
 		if _, done := shared[key]; !done {
@@ -64,37 +64,27 @@ func (s *Snapshot) sortedRoutes() []*Route {
 	return out
 }
 
-// downSites are the sites that a negative intent takes down.
-func downSites(intents []NegativeIntent) map[string]bool {
-	out := make(map[string]bool, len(intents))
-	for _, n := range intents {
-		if n.Site != "" {
-			out[n.Site] = true
-		}
-	}
-	return out
-}
-
 // view is what a neighbor sees of the routes.
 type view struct {
 	n     *policy.Neighbor
 	asn   uint32 // ours towards it
 	ibgp  bool
-	down  bool // its site is down on purpose
+	duty  Duty
+	mark  *DrainMark
 	known map[attrKey]*Attributes
 	lists map[string]*Attributes // routes with communities of their own, by their encoding
 }
 
-func viewOf(n *policy.Neighbor, asn uint32, down bool) *view {
+func viewOf(n *policy.Neighbor, asn uint32, duty Duty, mark *DrainMark) *view {
 	if n.LocalASN != 0 {
 		asn = n.LocalASN
 	}
-	return &view{n: n, asn: asn, ibgp: n.ASN == asn, down: down, known: map[attrKey]*Attributes{}, lists: map[string]*Attributes{}}
+	return &view{n: n, asn: asn, ibgp: n.ASN == asn, duty: duty, mark: mark, known: map[attrKey]*Attributes{}, lists: map[string]*Attributes{}}
 }
 
 // key is equal for neighbors that see exactly the same.
 func (v *view) key() string {
-	key := fmt.Sprint(v.asn, v.ibgp, v.down, v.n.Site, v.n.Families, v.n.NextHop4, v.n.NextHop6)
+	key := fmt.Sprint(v.asn, v.ibgp, v.duty, v.n.Site, v.n.Families, v.n.NextHop4, v.n.NextHop6)
 	for _, f := range v.n.Families {
 		m := v.n.Metrics(f)
 		key += fmt.Sprint("/", m.Standard, m.Large, optional(m.MED), optional(m.LocalPref), m.Prepend)
@@ -121,7 +111,7 @@ func (v *view) findings() []policy.Finding {
 func (v *view) routes(all []*Route) []TargetRoute {
 	out := []TargetRoute{}
 	four, six := v.carries(addressing.IPv4), v.carries(addressing.IPv6)
-	if v.down || !four && !six {
+	if v.duty == Drained || !four && !six {
 		return out
 	}
 	out = make([]TargetRoute, 0, len(all))
@@ -192,7 +182,20 @@ func (v *view) merge(r *Route) *Attributes {
 	}
 	a.Communities = union(m.Standard, r.Communities, cmp.Compare[policy.Community])
 	a.LargeCommunities = union(m.Large, r.LargeCommunities, compareLarge)
+	if v.duty == Draining {
+		v.drain(a)
+	}
 	return a
+}
+
+// drain makes a route the last choice: the marks of a drain, and towards our own
+// routers LOCAL_PREF 0 (RFC 8326 section 4.1).
+func (v *view) drain(a *Attributes) {
+	a.Communities = union(a.Communities, v.mark.Standard, cmp.Compare[policy.Community])
+	a.LargeCommunities = union(a.LargeCommunities, v.mark.Large, compareLarge)
+	if v.ibgp {
+		a.LocalPref = new(uint32)
+	}
 }
 
 func (v *view) path(r *Route, prepend int) []uint32 {
@@ -225,6 +228,3 @@ func optional(v *uint32) int64 {
 	}
 	return int64(*v)
 }
-
-// DownSites are the sites that a negative intent of the snapshot takes down.
-func (s *Snapshot) DownSites() map[string]bool { return downSites(s.Network.Negative) }

@@ -356,8 +356,9 @@ func checkNetwork(bad *Invalid, n *NetworkPart, limits Limits) {
 	}
 	checkIntents(bad, "", n.Negative)
 	for _, i := range n.Negative {
-		if i.CIDR != "" || !sites[i.Site] {
-			bad.add("intent.scope", "", "", "negative intent %s of the network names no site that exists", i.ID)
+		// A neighbor that is gone may still be down on purpose: it is so again when it comes back.
+		if i.CIDR != "" || (i.Site == "") == (i.Neighbor == "") || i.Site != "" && !sites[i.Site] {
+			bad.add("intent.scope", "", "", "negative intent %s of the network names no site that exists, and no neighbor", i.ID)
 		}
 	}
 }
@@ -473,7 +474,7 @@ func checkIntents(bad *Invalid, account string, intents []NegativeIntent) {
 		if n.Author == "" {
 			bad.add("intent.author", account, n.CIDR, "negative intent %s has no author", n.ID)
 		}
-		for _, t := range []int64{n.CreatedAt, n.ExpiresAt} {
+		for _, t := range []int64{n.CreatedAt, n.ExpiresAt, n.DownAt} {
 			if t < -maxExact || t > maxExact {
 				bad.add("number", account, n.CIDR, "negative intent %s: time %s is out of range", n.ID, strconv.FormatInt(t, 10))
 			}

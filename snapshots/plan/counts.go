@@ -200,7 +200,7 @@ func (c *counts) neighbor(a, b *policy.Neighbor) map[addressing.Family]Count {
 			n.Advertise = c.every.advertise[index(f)] + d.advertise[index(f)]
 			n.Withdraw = c.every.withdraw[index(f)] + d.withdraw[index(f)]
 			n.Modify = c.every.modify[index(f)] + d.modify[index(f)]
-			if altered(*a, *b) || c.from.Network.ASN != c.to.Network.ASN {
+			if altered(*a, *b) || c.from.Network.DutyOf(a) != c.to.Network.DutyOf(b) || c.from.Network.ASN != c.to.Network.ASN {
 				n.Modify = n.After - n.Advertise
 			}
 		case sent || sends:
@@ -218,7 +218,7 @@ func (c *counts) neighbor(a, b *policy.Neighbor) map[addressing.Family]Count {
 }
 
 func sendsIn(s *snapshots.Snapshot, n *policy.Neighbor, f addressing.Family) bool {
-	return n != nil && sends(*n, f, s.DownSites())
+	return n != nil && sends(*n, f, s.Network.DutyOf(n))
 }
 
 func neighborsOf(s *snapshots.Snapshot) map[string]policy.Neighbor {

@@ -86,10 +86,10 @@ func altered(a, b policy.Neighbor) bool {
 }
 
 // sends reports whether the neighbor is sent routes of the family at all.
-func sends(n policy.Neighbor, f addressing.Family, down map[string]bool) bool {
+func sends(n policy.Neighbor, f addressing.Family, duty snapshots.Duty) bool {
 	hop := n.NextHop4
 	if f == addressing.IPv6 {
 		hop = n.NextHop6
 	}
-	return n.Carries(f) && hop.IsValid() && !down[n.Site]
+	return n.Carries(f) && hop.IsValid() && duty != snapshots.Drained
 }
