@@ -18,6 +18,8 @@ type Target struct {
 	// Empty says why a Target without any route is meant (see EmptyTarget);
 	// a Speaker refuses an empty Target without it.
 	Empty string `json:"empty,omitempty"`
+	// Drained are the neighbors that hold nothing on purpose, sorted.
+	Drained []string `json:"drained,omitempty"`
 }
 
 // NeighborTarget is the whole set of routes of one neighbor, sorted by prefix

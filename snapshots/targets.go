@@ -34,6 +34,9 @@ func Targets(s *Snapshot, epoch, generation uint64, wave int) (Target, []policy.
 		n := &s.Network.Neighbors[i]
 		v := viewOf(n, s.Network.ASN, s.Network.DutyOf(n), &mark)
 		findings = append(findings, v.findings()...)
+		if v.duty == Drained {
+			t.Drained = append(t.Drained, n.Name)
+		}
 		key := v.key()
 		if _, done := shared[key]; !done {
 			shared[key] = v.routes(routes)

@@ -62,9 +62,10 @@ func app() *cli.App {
 			{Name: "emergency", Usage: "what passes whatever the state of the breaker", Subcommands: emergencyCommands()},
 			{Name: "incident", Usage: "what happened", Subcommands: incidentCommands()},
 			{Name: "drill", Usage: "rehearsed outages", Subcommands: drillCommands()},
-			{Name: "neighbor", Usage: "BGP neighbors and what they hold", Subcommands: neighborCommands()},
+			{Name: "neighbor", Usage: "BGP neighbors and what they hold", Subcommands: append(neighborCommands(), neighborDrainCommands()...)},
 			importCommand(),
 			{Name: "speaker", Usage: "speakers that run alone", Subcommands: speakerCommands()},
+			{Name: "site", Usage: "where neighbors are, and whether they serve", Subcommands: siteCommands()},
 			edgeConfigCommand(),
 			{Name: "audit", Usage: "who changed what and why", Subcommands: auditCommands()},
 			{Name: "version", Usage: "print the version", Action: func(c *cli.Context) error {

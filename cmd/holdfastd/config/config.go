@@ -72,8 +72,16 @@ type BGP struct {
 	Listen    []netip.AddrPort
 	Sites     []string // sorted, never empty
 	Neighbors []Neighbor
+	Drain     Drain
 	// EdgeMarker is the community that every route to an edge carries.
 	EdgeMarker string
+}
+
+// Drain is how sites and neighbors are taken out of service. Marks are nil for
+// GRACEFUL_SHUTDOWN (RFC 8326).
+type Drain struct {
+	Wait  time.Duration // from de-preferring to withdrawing, unless told
+	Marks *snapshots.DrainMark
 }
 
 // Neighbor is a neighbor with its transport.
@@ -116,6 +124,7 @@ func (c *Config) Network(services []snapshots.Service, site []snapshots.Negative
 		Services:  services,
 		Neighbors: make([]policy.Neighbor, len(c.BGP.Neighbors)),
 		Negative:  site,
+		Drain:     c.BGP.Drain.Marks,
 	}
 	for i, have := range c.BGP.Neighbors {
 		n.Neighbors[i] = have.Neighbor

@@ -76,6 +76,7 @@ type bgpSection struct {
 	Listen        []string        `yaml:"listen"`
 	EdgeMarker    string          `yaml:"edge_marker"`
 	Confederation any             `yaml:"confederation"` // refused by name, not as an unknown key
+	Drain         drainPart       `yaml:"drain"`
 	Sites         []siteEntry     `yaml:"sites"`
 	Groups        []groupEntry    `yaml:"groups"`
 	Neighbors     []neighborEntry `yaml:"neighbors"`

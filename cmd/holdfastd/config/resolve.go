@@ -114,6 +114,7 @@ func (j *judge) resolveBGP(c *Config, b bgpSection) {
 	if b.Confederation != nil {
 		j.wrong("bgp.confederation", noConfederation, nextConfederation)
 	}
+	c.BGP.Drain = j.drain("bgp.drain", b.Drain)
 	d := declarations{groups: j.groups(b.Groups), marker: j.marker("bgp.edge_marker", b.EdgeMarker, c.BGP.ASN)}
 	c.BGP.EdgeMarker = d.marker.String()
 	c.BGP.Sites, d.sites = j.sites(b.Sites)

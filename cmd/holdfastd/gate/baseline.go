@@ -48,6 +48,9 @@ func countSnapshot(s *snapshots.Snapshot) breaker.Baseline {
 		countAccount(&out, &s.Accounts[i])
 		tally := s.Tally(i)
 		for _, n := range s.Network.Neighbors {
+			if s.Network.DutyOf(&n) == snapshots.Drained {
+				continue // it holds nothing on purpose: there is no floor under it
+			}
 			c := out.Neighbors[n.Name]
 			if n.Carries(addressing.IPv4) {
 				c.IPv4 += tally.At(n.Site, addressing.IPv4)

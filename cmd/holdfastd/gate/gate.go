@@ -224,11 +224,36 @@ func facts(p plan.Plan, snap *snapshots.Snapshot) breaker.PlanFacts {
 		}
 	}
 	for name, families := range p.Impact.Neighbor {
+		if outOfService(p, name) {
+			continue
+		}
 		for family, n := range families {
 			f.Neighbors = append(f.Neighbors, breaker.NeighborFact{Neighbor: name, Family: breaker.Family(family), Before: n.Before, After: n.After})
 		}
 	}
 	return f
+}
+
+// outOfService reports whether the plan drains a neighbor, brings a drained one
+// back, or takes one out of the configuration: that was judged as a whole when
+// it was asked for, and floors and growth are for what happens to routes.
+func outOfService(p plan.Plan, name string) bool {
+	from, to := p.Snapshots()
+	if from == nil || to == nil {
+		return false
+	}
+	stays := false
+	for _, s := range []*snapshots.Snapshot{from, to} {
+		for i := range s.Network.Neighbors {
+			if n := &s.Network.Neighbors[i]; n.Name == name {
+				stays = s == to
+				if s.Network.DutyOf(n) == snapshots.Drained {
+					return true
+				}
+			}
+		}
+	}
+	return !stays
 }
 
 func plannedLoss(c *plan.Change, snap *snapshots.Snapshot) breaker.Loss {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -21,6 +22,7 @@ type SecondLook struct {
 	log  *slog.Logger
 	seen chan bgp.Event
 	lost chan struct{} // holds one token once an observation was dropped
+	out  atomic.Pointer[map[string]bool]
 
 	leaks map[string]leaks // by neighbor
 }
@@ -28,6 +30,16 @@ type SecondLook struct {
 // NewSecondLook makes one that has seen nothing.
 func NewSecondLook(log *slog.Logger) *SecondLook {
 	return &SecondLook{log: log, seen: make(chan bgp.Event, maxSeen), lost: make(chan struct{}, 1)}
+}
+
+// OutOfService names the neighbors that are drained, or gone from the
+// configuration: what they are told to forget was planned for them as a whole.
+func (l *SecondLook) OutOfService(names []string) {
+	out := make(map[string]bool, len(names))
+	for _, n := range names {
+		out[n] = true
+	}
+	l.out.Store(&out)
 }
 
 // See takes an event from the speaker and never blocks.
@@ -60,6 +72,9 @@ func (l *SecondLook) Run(ctx context.Context, b *breaker.Breaker) {
 func (l *SecondLook) tell(b *breaker.Breaker, e bgp.Event) {
 	if e.Kind == bgp.LeakBlocked {
 		l.leak(b, e)
+		return
+	}
+	if out := l.out.Load(); e.Kind == bgp.Withdrawn && out != nil && (*out)[e.Neighbor] {
 		return
 	}
 	events := wireEvents(e)
