@@ -137,17 +137,18 @@ func roundTrip(t *testing.T, s addressing.Store) {
 		LastUsedAt: &later, Replaces: ID(9), CreatedBy: "operator/uid:0", Version: 1}
 	global := addressing.TokenRecord{ID: ID(15), Role: addressing.RoleOperator, Hash: addressing.HashToken("y"), CreatedAt: Epoch, Version: 1}
 	site := addressing.NegativeIntent{ID: ID(16), Site: "ams", Kind: addressing.IntentDrain, Author: "operator/uid:0", CreatedAt: Epoch, ExpiresAt: &later}
+	drain := addressing.NegativeIntent{ID: ID(18), Neighbor: "r1", Kind: addressing.IntentDrain, Author: "operator/uid:0", CreatedAt: Epoch, DownAt: &later}
 	g := addressing.Delegation{ID: ID(17), PrefixID: ID(10), CIDR: netip.MustParsePrefix("11.0.0.0/24"), DelegatedAccountID: ID(99), CreatedAt: Epoch, ModifiedAt: later, Version: 1}
 	bind := Binding(12, ID(10), "11.0.0.0/22", ID(3))
 	update(t, s, func(tx addressing.Tx) error {
 		return errors.Join(tx.SaveAccount(Account(1)), tx.SaveService(Service(3)), tx.SavePrefix(p), tx.SaveBGPPrefix(b), tx.InsertBinding(bind),
-			tx.SaveToken(k), tx.SaveToken(global), tx.InsertIntent(site), tx.SaveDelegation(g))
+			tx.SaveToken(k), tx.SaveToken(global), tx.InsertIntent(site), tx.InsertIntent(drain), tx.SaveDelegation(g))
 	})
 	view(t, s, func(tx addressing.ReadTx) error {
 		return errors.Join(
 			same(t, Account(1))(tx.Account(ID(1))), same(t, Service(3))(tx.Service(ID(3))), same(t, p)(tx.Prefix(ID(10))), same(t, b)(tx.BGPPrefix(ID(11))),
 			same(t, bind)(tx.Binding(ID(12))), same(t, k)(tx.Token(ID(14))), same(t, k)(tx.TokenByHash(addressing.HashToken("x"))), same(t, global)(tx.Token(ID(15))),
-			same(t, site)(tx.Intent(ID(16))), same(t, g)(tx.Delegation(ID(17))),
+			same(t, site)(tx.Intent(ID(16))), same(t, drain)(tx.Intent(ID(18))), same(t, g)(tx.Delegation(ID(17))),
 			same(t, []addressing.Delegation{g})(tx.DelegationsOf(ID(10))), same(t, []addressing.Binding{bind})(tx.BindingsOf(ID(10))),
 			same(t, []addressing.BGPPrefix{b})(tx.BGPPrefixesOf(ID(10))), same(t, []addressing.BGPPrefix{b})(tx.BGPPrefixesAt(b.CIDR)),
 		)

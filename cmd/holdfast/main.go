@@ -67,6 +67,7 @@ func app() *cli.App {
 			{Name: "speaker", Usage: "speakers that run alone", Subcommands: speakerCommands()},
 			{Name: "site", Usage: "where neighbors are, and whether they serve", Subcommands: siteCommands()},
 			edgeConfigCommand(),
+			{Name: "config", Usage: "the daemon's configuration file", Subcommands: configCommands()},
 			{Name: "audit", Usage: "who changed what and why", Subcommands: auditCommands()},
 			{Name: "version", Usage: "print the version", Action: func(c *cli.Context) error {
 				_, err := c.App.Writer.Write([]byte(version.String() + "\n"))

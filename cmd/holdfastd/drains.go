@@ -71,7 +71,7 @@ func (d *daemon) network() (snapshots.NetworkPart, *snapshots.Snapshot) {
 	if snap, _ := d.pipeline.Active(); snap != nil {
 		return snap.Network, snap
 	}
-	return d.cfg.Network(nil, nil), nil
+	return d.configNow().Network(nil, nil), nil
 }
 
 func routesAt(s *snapshots.Snapshot, site string) int {
@@ -99,7 +99,7 @@ func (x drains) Drain(ctx context.Context, q addressing.Request, o api.DrainOrde
 	if err != nil {
 		return out, err
 	}
-	wait := x.d.cfg.BGP.Drain.Wait
+	wait := x.d.configNow().BGP.Drain.Wait
 	if o.Wait != nil {
 		wait = *o.Wait
 	}

@@ -18,7 +18,7 @@ var _ api.Edges = edges{}
 func (e edges) EdgeConfig(_ context.Context, neighbor, system string) (string, int, error) {
 	snapshot, _ := e.d.pipeline.Active()
 	held := snapshot.Held()
-	side, err := e.d.cfg.Side(neighbor, held, nil)
+	side, err := e.d.configNow().Side(neighbor, held, nil)
 	if err != nil {
 		return "", 0, &addressing.Error{Code: addressing.CodeNotFound, Op: "edge configuration", Field: "neighbor", Detail: err.Error(),
 			Next: "holdfast neighbor list shows the neighbors"}

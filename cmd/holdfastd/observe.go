@@ -93,7 +93,7 @@ func (c observeCollector) Collect(ch chan<- prometheus.Metric) {
 	if !known {
 		return
 	}
-	for _, n := range c.d.cfg.BGP.Neighbors {
+	for _, n := range c.d.configNow().BGP.Neighbors {
 		counts := map[addressing.Family]int{}
 		for _, r := range seen.Target.Neighbors[n.Name].Routes {
 			counts[addressing.FamilyOf(r.Prefix)]++

@@ -79,7 +79,10 @@ type daemon struct {
 	notices   *notices
 	sites     siteWatch
 	limits    limitsInForce
-	settling  sync.Mutex // held while the limits in force are read or written
+	live      atomic.Pointer[config.Config] // taken over since the start; nil before
+	guard     *guard.Guard                  // of the speaker
+	reloading sync.Mutex                    // held while another configuration is taken over
+	settling  sync.Mutex                    // held while the limits in force are read or written
 }
 
 // serve runs the daemon until ctx ends.
@@ -173,15 +176,17 @@ func (d *daemon) openSpeaker() error {
 		Active:    func() *snapshots.Snapshot { s, _ := d.pipeline.Active(); return s },
 		Log:       d.log,
 	})
-	allows := func(neighbor string) func(netip.Prefix) bool {
-		return func(p netip.Prefix) bool { return d.control.Allows(neighbor, p) }
-	}
 	var err error
-	if speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, func(e bgp.Event) { d.look.See(e); d.control.See(e) }, allows); err != nil {
+	if speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, func(e bgp.Event) { d.look.See(e); d.control.See(e) }, d.allows); err != nil {
 		return err // and d.speaker is no Speaker that is no nil
 	}
-	d.speaker = speaker
+	d.speaker, d.guard = speaker, speaker
 	return nil
+}
+
+// allows says what a neighbor with receive control may signal.
+func (d *daemon) allows(neighbor string) func(netip.Prefix) bool {
+	return func(p netip.Prefix) bool { return d.control.Allows(neighbor, p) }
 }
 
 // signalled is desired state for BGP control, nil while it cannot be used.
@@ -221,40 +226,41 @@ func openMirror(file string, log *slog.Logger) (*api.Mirror, error) {
 
 func (d *daemon) openAPI(now time.Time) (err error) {
 	d.api, err = api.New(api.Config{
-		Environment: d.cfg.Environment,
-		Version:     version.String(),
-		Mode:        d.mode(),
-		StartedAt:   now,
-		Pipeline:    d.pipeline,
-		History:     history{d.store},
-		Breaker:     switchboard{d, time.Now, d.pipeline.Kick},
-		Speaker:     d.speaker,
-		Pins:        pins{d},
-		Trips:       trips{d},
-		Emergency:   d.emergency(),
-		Repair:      repair{d},
-		Switches:    switches{d.breaker},
-		Approvals:   approvals{d, &d.approving},
-		Edges:       edges{d},
-		Drains:      drains{d},
-		Approvers:   persons{d},
-		Held:        held{d},
-		Notices:     d.notices,
-		Limits:      limitDesk{d},
-		Rollouts:    d.pipeline,
-		Health:      d.health,
-		Edge:        d.edge,
-		Letters:     api.LetterDir(d.dir.letters()),
-		Mirror:      d.mirror,
-		Ready:       d.ready,
-		Feed:        d.feed,
-		Speakers:    d.speakers,
-		Doctor:      doctor{d.checkups},
-		Cleanup:     d.cleaner,
-		Risks:       d.risks,
-		Validate:    d.validate.ask,
-		Quota:       api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},
-		Log:         d.log,
+		Environment:   d.cfg.Environment,
+		Version:       version.String(),
+		Mode:          d.mode(),
+		StartedAt:     now,
+		Pipeline:      d.pipeline,
+		History:       history{d.store},
+		Breaker:       switchboard{d, time.Now, d.pipeline.Kick},
+		Speaker:       d.speaker,
+		Pins:          pins{d},
+		Trips:         trips{d},
+		Emergency:     d.emergency(),
+		Repair:        repair{d},
+		Switches:      switches{d.breaker},
+		Approvals:     approvals{d, &d.approving},
+		Edges:         edges{d},
+		Drains:        drains{d},
+		Configuration: configuration{d},
+		Approvers:     persons{d},
+		Held:          held{d},
+		Notices:       d.notices,
+		Limits:        limitDesk{d},
+		Rollouts:      d.pipeline,
+		Health:        d.health,
+		Edge:          d.edge,
+		Letters:       api.LetterDir(d.dir.letters()),
+		Mirror:        d.mirror,
+		Ready:         d.ready,
+		Feed:          d.feed,
+		Speakers:      d.speakers,
+		Doctor:        doctor{d.checkups},
+		Cleanup:       d.cleaner,
+		Risks:         d.risks,
+		Validate:      d.validate.ask,
+		Quota:         api.Quota{PerSecond: d.cfg.API.RequestsPerSecond, Burst: d.cfg.API.Burst},
+		Log:           d.log,
 	})
 	return err
 }
@@ -285,6 +291,7 @@ func (d *daemon) run(ctx context.Context) error {
 		_ = d.pipeline.Run(running)
 	}()
 	go d.look.Run(running, d.breaker)
+	go d.hangup(running)
 	go d.evidence.run(running)
 	go d.feed.run(running)
 	if d.queue != nil {
@@ -551,11 +558,21 @@ func (d *daemon) close() {
 // newSpeaker makes a speaker. allows says what a neighbor with receive control
 // may signal; nil is nothing.
 func newSpeaker(c *config.Config, dir dataDir, restarting bool, log *slog.Logger, see func(bgp.Event), allows func(neighbor string) func(netip.Prefix) bool) (*guard.Guard, error) {
-	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, Restarting: restarting, StateDir: dir.adjRIBOut(), Logger: log, Events: see}
+	g, err := speakerConfig(c, dir, allows)
+	if err != nil {
+		return nil, err
+	}
+	g.Restarting, g.Logger, g.Events = restarting, log, see
+	return gobgp.NewGuarded(g)
+}
+
+// speakerConfig is what the speaker is told of the configuration.
+func speakerConfig(c *config.Config, dir dataDir, allows func(neighbor string) func(netip.Prefix) bool) (gobgp.Config, error) {
+	g := gobgp.Config{ASN: c.BGP.ASN, RouterID: c.BGP.RouterID, Listen: c.BGP.Listen, StateDir: dir.adjRIBOut()}
 	for _, n := range c.BGP.Neighbors {
 		key, err := md5Key(n.MD5File)
 		if err != nil {
-			return nil, fmt.Errorf("neighbor %s: %w", n.Name, err)
+			return g, fmt.Errorf("neighbor %s: %w", n.Name, err)
 		}
 		g.Neighbors = append(g.Neighbors, gobgp.Neighbor{
 			Neighbor:        n.Neighbor,
@@ -572,7 +589,7 @@ func newSpeaker(c *config.Config, dir dataDir, restarting bool, log *slog.Logger
 			Accept:          allows(n.Name),
 		})
 	}
-	return gobgp.NewGuarded(g)
+	return g, nil
 }
 
 func md5Key(file string) (string, error) {

@@ -304,6 +304,14 @@ func (e *Edge) Routes(f addressing.Family) (lab.Routes, error) {
 	return e.BIRD.Routes(f)
 }
 
+// Updates are all UPDATEs that an edge received.
+func (e *Edge) Updates() ([]lab.Update, error) {
+	if e.FRR != nil {
+		return e.FRR.Updates()
+	}
+	return e.BIRD.Updates()
+}
+
 // Up waits until every edge and the reflector speak with the speaker.
 func (r *Rig) Up(speaker int, d *lab.Daemon) {
 	r.T.Helper()

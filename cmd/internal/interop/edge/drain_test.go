@@ -63,7 +63,7 @@ func (n *network) holds(e *rig.Edge, want int, draining bool) error {
 }
 
 // graceful is GRACEFUL_SHUTDOWN as FRR and BIRD print it.
-func graceful(c string) bool { return c == "65535:0" || c == "graceful-shutdown" }
+func graceful(c string) bool { return c == "65535:0" || c == "gracefulShutdown" }
 
 // A site is drained, the daemon restarted while it is, and undrained: its edges
 // see the routes de-preferred, then gone, then back; the transits are never
@@ -86,7 +86,7 @@ func TestDrainSite(t *testing.T) {
 		})
 	}
 	// Two of three sites at a time are too many.
-	n.post("/v1/sites/ams/drain", `{"reason":"maintenance","wait_seconds":4}`, 200, nil)
+	n.post("/v1/sites/ams/drain", `{"reason":"maintenance","wait_seconds":8}`, 200, nil)
 	n.post("/v1/sites/fra/drain", `{"reason":"maintenance"}`, 409, nil)
 	each("ams", all, true)
 	each("ams", 0, false)

@@ -44,13 +44,19 @@ type network struct {
 // start runs a daemon with the bgp section.
 func start(t *testing.T, bgp func(*rig.Rig) string) *network {
 	t.Helper()
+	return startWith(t, bgp, func(n *network) { n.Up(0, n.daemon) })
+}
+
+// startWith is start with another idea of when all is up.
+func startWith(t *testing.T, bgp func(*rig.Rig) string, up func(*network)) *network {
+	t.Helper()
 	program := rig.Build(t, "cmd/holdfastd")
 	r := rig.New(t, rig.Options{})
 	n := &network{Rig: r, t: t, dir: t.TempDir(), rows: rows()}
 	n.file = r.Write(n.dir, r.Configuration(r.Speakers[0], bgp(r)))
 	n.daemon = r.Speakers[0].Start("holdfastd", program, "serve", "--config", n.file)
 	r.TransitsUp()
-	r.Up(0, n.daemon)
+	up(n)
 	return n
 }
 

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/addressing/api"
+	"github.com/holdfast-bgp/holdfast/bgp/gobgp"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
+	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
+)
+
+// configuration is the configuration file as the operations API sees it. Of a
+// running daemon it changes neighbors, groups, sites and the marks of drains; the
+// rest, the limits of the breaker among it, is read at start.
+type configuration struct{ d *daemon }
+
+var _ api.Configuration = configuration{}
+
+// configNow is the configuration in force.
+func (d *daemon) configNow() *config.Config {
+	if c := d.live.Load(); c != nil {
+		return c
+	}
+	return d.cfg
+}
+
+// Plan implements api.Configuration.
+func (c configuration) Plan(ctx context.Context) (api.ConfigDifference, error) {
+	next, out, err := c.read()
+	if err != nil {
+		return out, err
+	}
+	out.Plan, out.Report, err = c.d.pipeline.PlanNetwork(ctx, next.Network(nil, nil))
+	return out, inConfig(err)
+}
+
+// read loads the file and compares it with what is in force.
+func (c configuration) read() (*config.Config, api.ConfigDifference, error) {
+	var out api.ConfigDifference
+	now := c.d.configNow()
+	next, _, err := config.Load(now.File)
+	if err != nil {
+		return nil, out, &addressing.Error{Code: addressing.CodeInvalid, Op: "configuration", Detail: err.Error(), Next: "holdfastd check-config --config " + now.File}
+	}
+	if out.Digest, err = config.Digest(now.File); err != nil {
+		return nil, out, inConfig(err)
+	}
+	d := now.Difference(next)
+	out.Restart = d.Restart
+	for _, e := range d.Entries {
+		out.Changes = append(out.Changes, api.ConfigEntry{Kind: e.Kind, What: e.What, Name: e.Name, Loses: e.Loses, Detail: e.Detail})
+	}
+	return next, out, c.refuse(now, next)
+}
+
+// refuse says what no daemon takes over while it runs: another identity, or a
+// network without anybody to tell (invariant 2).
+func (c configuration) refuse(now, next *config.Config) error {
+	why := ""
+	network, _ := c.d.network()
+	switch {
+	case next.Environment != now.Environment:
+		why = fmt.Sprintf("the file is of environment %q, the daemon runs %q", next.Environment, now.Environment)
+	case next.BGP.ASN != now.BGP.ASN || next.BGP.RouterID != now.BGP.RouterID:
+		why = "another AS number or router id is for a restart"
+	case !reflect.DeepEqual(next.Controlled(), c.d.cfg.Controlled()):
+		why = "who signals by BGP control is read at the start: restart the daemon for that"
+	case len(now.BGP.Neighbors) > 0 && len(next.BGP.Neighbors) == 0:
+		why = "the file names no neighbor at all: every session would go"
+	default:
+		for _, i := range network.Negative {
+			if i.Site != "" && !slices.Contains(next.BGP.Sites, i.Site) {
+				why = fmt.Sprintf("site %s is drained and would go with its drain: undrain it first", i.Site)
+			}
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	return &addressing.Error{Code: addressing.CodeRefused, Op: "configuration", Detail: why, Next: "correct the file; holdfast config plan shows the difference"}
+}
+
+// Apply implements api.Configuration.
+func (c configuration) Apply(ctx context.Context, by addressing.Actor, reason, digest string) (api.ConfigDifference, error) {
+	c.d.reloading.Lock()
+	defer c.d.reloading.Unlock()
+	next, out, err := c.read()
+	if err != nil {
+		return out, err
+	}
+	if digest != "" && digest != out.Digest {
+		return out, &addressing.Error{Code: addressing.CodePrecondition, Op: "configuration", Field: "digest", Detail: "the file was changed since it was planned", Next: "holdfast config plan, and decide anew"}
+	}
+	now := c.d.configNow()
+	out.Plan, out.Report, err = c.d.pipeline.Reconfigure(ctx, rollout.Reconfiguration{
+		Network: next.Network(nil, nil), Reason: fmt.Sprintf("%s (by %s)", reason, by.Key()),
+		Prepare: func(ctx context.Context) error { return c.d.neighbors(ctx, next, leaving(now, next)) },
+		Finish:  func(ctx context.Context) error { return c.d.neighbors(ctx, next, nil) },
+	})
+	if err != nil {
+		return out, inConfig(err)
+	}
+	if out.Report.Verdict != policy.Allow {
+		return out, &addressing.Error{Code: addressing.CodeHeld, Op: "configuration", Detail: heldBy(out), Next: "nothing was changed; holdfast config plan shows what it asks for"}
+	}
+	c.d.live.Store(startOnly(now, next))
+	out.Applied = true
+	c.d.log.Info("configuration applied", "file", now.File, "digest", out.Digest, "changes", len(out.Changes), "restart", out.Restart, "by", by.Key())
+	return out, nil
+}
+
+func heldBy(out api.ConfigDifference) string {
+	for _, f := range out.Report.Findings {
+		if f.Verdict != policy.Allow {
+			return f.Why
+		}
+	}
+	return "the plan is not allowed: " + out.Report.Verdict.String()
+}
+
+// startOnly is next with what is read at start only as it is: it goes on being
+// told as a difference.
+func startOnly(now, next *config.Config) *config.Config {
+	out := *now
+	out.BGP = next.BGP
+	out.BGP.Listen = now.BGP.Listen
+	return &out
+}
+
+// leaving are the neighbors that go and whose name and address nobody takes.
+func leaving(now, next *config.Config) []config.Neighbor {
+	var out []config.Neighbor
+	for _, n := range now.BGP.Neighbors {
+		if !slices.ContainsFunc(next.BGP.Neighbors, func(o config.Neighbor) bool { return o.Name == n.Name || o.Address == n.Address }) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// neighbors makes those of c, and more, the speaker's.
+func (d *daemon) neighbors(ctx context.Context, c *config.Config, more []config.Neighbor) error {
+	if d.guard == nil {
+		return fmt.Errorf("this speaker takes no neighbors while it runs")
+	}
+	with := *c
+	with.BGP.Neighbors = slices.Concat(c.BGP.Neighbors, more)
+	g, err := speakerConfig(&with, d.dir, d.allows)
+	if err != nil {
+		return err
+	}
+	return gobgp.Configure(ctx, d.guard, g)
+}
+
+// hangup takes the file over at SIGHUP, until ctx ends.
+func (d *daemon) hangup(ctx context.Context) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
+			by := addressing.Actor{Kind: addressing.System, ID: "sighup"}
+			if _, err := (configuration{d}).Apply(ctx, by, "SIGHUP", ""); err != nil {
+				d.log.Error("configuration not taken over; the old one stays", "error", strings.TrimSpace(err.Error()))
+			}
+		}
+	}
+}
+
+// inConfig names the configuration in errors that are not the caller's.
+func inConfig(err error) error {
+	if err == nil || addressing.CodeOf(err) != addressing.CodeInternal {
+		return err
+	}
+	return &addressing.Error{Code: addressing.CodeRefused, Op: "configuration", Detail: err.Error(), Next: "nothing was changed; correct what it names and plan again"}
+}
