@@ -71,6 +71,9 @@ func weakened(p plan.Plan, from *snapshots.Snapshot) []string {
 			continue
 		}
 		for _, n := range from.Network.Neighbors {
+			if from.Network.DutyOf(&n) == snapshots.Drained {
+				continue // it holds nothing any more
+			}
 			if c.What == "asn" || c.What == "neighbor" && c.Name == n.Name || c.What == "site" && c.Name == n.Site {
 				names = append(names, n.Name)
 			}
