@@ -91,6 +91,12 @@ func (c configuration) refuse(now, next *config.Config) error {
 
 // Apply implements api.Configuration.
 func (c configuration) Apply(ctx context.Context, by addressing.Actor, reason, digest string) (api.ConfigDifference, error) {
+	return c.takeOver(ctx, by, reason, digest)
+}
+
+// takeOver makes the file the configuration in force; an empty digest takes the
+// file as it is.
+func (c configuration) takeOver(ctx context.Context, by addressing.Actor, reason, digest string) (api.ConfigDifference, error) {
 	c.d.reloading.Lock()
 	defer c.d.reloading.Unlock()
 	next, out, err := c.read()
@@ -172,7 +178,7 @@ func (d *daemon) hangup(ctx context.Context) {
 			return
 		case <-signals:
 			by := addressing.Actor{Kind: addressing.System, ID: "sighup"}
-			if _, err := (configuration{d}).Apply(ctx, by, "SIGHUP", ""); err != nil {
+			if _, err := (configuration{d}).takeOver(ctx, by, "SIGHUP", ""); err != nil {
 				d.log.Error("configuration not taken over; the old one stays", "error", strings.TrimSpace(err.Error()))
 			}
 		}

@@ -36,9 +36,13 @@ func (r *Runner) Reconfigure(ctx context.Context, c Reconfiguration) (plan.Plan,
 	if active == nil {
 		return plan.Plan{}, plan.Report{Verdict: policy.Allow}, r.takeOver(ctx, c, nil)
 	}
-	d, report, err := r.reconfigured(ctx, active, c, begun)
-	if err != nil || report.Verdict != policy.Allow {
-		return d.plan, report, err
+	d, err := r.draftNetwork(active, c, begun)
+	if err != nil {
+		return plan.Plan{}, plan.Report{}, err
+	}
+	report := plan.Preflight(ctx, d.plan, r.cfg.Checks, r.cfg.Gate)
+	if report.Verdict != policy.Allow {
+		return d.plan, report, nil
 	}
 	return d.plan, report, r.takeOver(ctx, c, func() error {
 		if d.plan.From == d.plan.To {
@@ -62,14 +66,6 @@ func (r *Runner) PlanNetwork(ctx context.Context, n snapshots.NetworkPart) (plan
 		return plan.Plan{}, plan.Report{}, err
 	}
 	return d.plan, plan.Preflight(ctx, d.plan, r.cfg.Checks, r.preview()), nil
-}
-
-func (r *Runner) reconfigured(ctx context.Context, active *snapshots.Snapshot, c Reconfiguration, at time.Time) (*draft, plan.Report, error) {
-	d, err := r.draftNetwork(active, c, at)
-	if err != nil {
-		return &draft{}, plan.Report{}, err
-	}
-	return d, plan.Preflight(ctx, d.plan, r.cfg.Checks, r.cfg.Gate), nil
 }
 
 func (r *Runner) draftNetwork(active *snapshots.Snapshot, c Reconfiguration, at time.Time) (*draft, error) {

@@ -119,13 +119,13 @@ func TestOnePipeline(t *testing.T) {
 		"applyTo":  {"apply"},
 		"apply":    {"Boot", "activate", "deploy"},
 		"deploy":   {"TakeDown", "carryOut", "remainder", "rollback"},
-		"carryOut": {"attempt", "refused"},
+		"carryOut": {"Reconfigure", "attempt", "refused"},
 	} {
 		if got := slices.Sorted(maps.Keys(callers[callee])); !slices.Equal(got, want) {
 			t.Errorf("%s is called by %v, want %v: a new way to the wire needs a judgement of its own, and a line here", callee, got, want)
 		}
 	}
-	for _, fn := range []string{"TakeDown", "remainder", "rollback", "attempt", "refused"} {
+	for _, fn := range []string{"TakeDown", "remainder", "rollback", "attempt", "refused", "Reconfigure"} {
 		if !judged[fn] {
 			t.Errorf("%s deploys a generation that nothing judged", fn)
 		}
