@@ -148,7 +148,10 @@ func finish(t *testing.T, dir, verb string) {
 func newCrashStore(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "snapshots")
-	if err := snapshots.Init(dir, snapshots.Options{Environment: synthetic.Environment}); err != nil {
+	syscall.ForkLock.RLock() // see intact
+	err := snapshots.Init(dir, snapshots.Options{Environment: synthetic.Environment})
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	finish(t, dir, "load")

@@ -313,12 +313,12 @@ func TestSilenceHolds(t *testing.T) {
 		b.admit(person, numbers(0, 20)...)
 		b.settle()
 		first := b.wire.withdrawn
-		time.Sleep(20 * time.Minute)
+		time.Sleep(4 * time.Minute)
 		if r := b.Rollouts()[0]; b.wire.withdrawn != first || r.Phase != rollout.Soaking || !r.Waiting {
 			t.Fatalf("%d withdrawn, want %d: %s %q", b.wire.withdrawn, first, r.Phase, r.Why)
 		}
 		speaking = true
-		time.Sleep(20 * time.Minute)
+		time.Sleep(8 * time.Minute)
 		if r := b.Rollouts()[0]; r.Phase != rollout.Done || b.wire.withdrawn != 20 {
 			t.Fatalf("%s %q, %d withdrawn once it speaks again", r.Phase, r.Why, b.wire.withdrawn)
 		}
