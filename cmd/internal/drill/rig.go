@@ -162,7 +162,7 @@ func (r *Rig) start(ctx context.Context, o RigOptions) error {
 	}
 	r.Speaker = speaker
 	r.stops = append(r.stops, func() { _ = speaker.Close() })
-	cfg := rollout.Config{Environment: Environment, Store: r.Store, Applier: speaker, Gate: r.Gate, Explain: r.Gate.Explain,
+	cfg := rollout.Config{Environment: Environment, Store: r.Store, Applier: speaker, Gate: r.Gate, Explain: r.Gate.Explain, Program: atOnce,
 		Network: snapshots.NetworkPart{ASN: ourASN, Sites: []string{"default"}, Neighbors: []policy.Neighbor{them}}}
 	if o.Judge != nil {
 		cfg.Gate = o.Judge(r.Gate)
@@ -222,6 +222,12 @@ func (r *Rig) Pass(d time.Duration) error {
 	}
 	return err
 }
+
+// atOnce is a program without waves, which is a layer of its own: what a drill
+// measures must stand without it.
+var atOnce = rollout.Program{MaxChanges: 1 << 20, Stages: map[rollout.Class][]plan.Stage{
+	rollout.Removal: {{Name: "all", Percent: 100}}, rollout.Neighbor: {{Name: "all", Percent: 100}},
+}}
 
 // Request is one by an actor, now.
 func (r *Rig) Request(by addressing.Actor, reason string) addressing.Request {
