@@ -85,7 +85,11 @@ func crash(dir, verb string, at rollout.Step) error {
 	defer cancel()
 	if verb == "load" {
 		r.AttachDesired(intent)
-		return wait(func() bool { return r.Status().Routes == crashRoutes })
+		if err := wait(func() bool { return r.Status().Routes == crashRoutes }); err != nil {
+			return err
+		}
+		_, _, err = r.Pending(ctx) // the speaker has it before it is marked good
+		return err
 	}
 	fmt.Println("ready")
 	armed = true
