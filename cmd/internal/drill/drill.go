@@ -34,6 +34,8 @@ func All() []Drill {
 		{ID: "D1", Title: "20 February 2026: a clean-up task that was given everything", Run: february},
 		{ID: "D2", Title: "three classes of damage, and the way back", Run: restore},
 		{ID: "D4", Title: "a month of legitimate load must pass", Run: month},
+		{ID: "D8", Title: "a bad change stays small", Run: badChange},
+		{ID: "D9", Title: "one customer's harm stops it", Run: oneCustomer},
 		{ID: "open", Title: "what must work while the breaker is open", Run: openLanes},
 	}
 }
