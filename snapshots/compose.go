@@ -39,6 +39,8 @@ type Back struct {
 	// Withdraw also withdraws what is advertised now and was not then. Without
 	// it a rollback only adds and changes back (invariant 16).
 	Withdraw bool
+	// Keep names what Withdraw leaves advertised all the same; nil is nothing.
+	Keep func(netip.Prefix) bool
 	// Lift names negative intents, by id, that the rollback overrides. All
 	// others stay in force (invariant 15).
 	Lift []string
@@ -160,7 +162,7 @@ func (c *composer) withdrawNew(parts map[string]AccountPart) {
 		}
 		p.Prefixes = slices.Clone(p.Prefixes)
 		for i := range p.Prefixes {
-			p.Prefixes[i] = withdrawn(p.Prefixes[i])
+			p.Prefixes[i] = c.withdrawn(p.Prefixes[i])
 		}
 		p.Routes = Routes(&p)
 		parts[id] = p
@@ -168,12 +170,20 @@ func (c *composer) withdrawNew(parts map[string]AccountPart) {
 	}
 }
 
-func withdrawn(rec PrefixRecord) PrefixRecord {
+func (c *composer) withdrawn(rec PrefixRecord) PrefixRecord {
 	rec.BGP = slices.Clone(rec.BGP)
-	for i := range rec.BGP {
-		rec.BGP[i].Advertised = false
+	for i, b := range rec.BGP {
+		rec.BGP[i].Advertised = b.Advertised && !c.withdraws(b.CIDR)
+		if rec.BGP[i].Advertised {
+			c.out.Newer = append(c.out.Newer, b.CIDR)
+		}
 	}
 	return rec
+}
+
+// withdraws reports whether a route that then did not have goes.
+func (c *composer) withdraws(p netip.Prefix) bool {
+	return c.how.Withdraw && (c.how.Keep == nil || !c.how.Keep(p))
 }
 
 // part merges one account; now is nil if it is gone by now.
@@ -293,15 +303,7 @@ func (c *composer) record(now, then *PrefixRecord) PrefixRecord {
 
 // newer is a record that then did not have.
 func (c *composer) newer(now *PrefixRecord) PrefixRecord {
-	if c.how.Withdraw {
-		return withdrawn(*now)
-	}
-	for _, b := range now.BGP {
-		if b.Advertised {
-			c.out.Newer = append(c.out.Newer, b.CIDR)
-		}
-	}
-	return *now
+	return c.withdrawn(*now)
 }
 
 func (c *composer) bgp(b BGPRecord, then *BGPRecord) BGPRecord {
@@ -313,7 +315,7 @@ func (c *composer) bgp(b BGPRecord, then *BGPRecord) BGPRecord {
 	switch {
 	case advertised:
 		b.Advertised = true
-	case b.Advertised && c.how.Withdraw:
+	case b.Advertised && c.withdraws(b.CIDR):
 		b.Advertised = false
 	case b.Advertised:
 		c.out.Newer = append(c.out.Newer, b.CIDR)

@@ -1,6 +1,7 @@
 package snapshots_test
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -75,6 +76,29 @@ func TestComposeWithdraw(t *testing.T) {
 	c, err = snapshots.Compose(now, then, snapshots.Back{Scope: snapshots.Scope{All: true}})
 	if err != nil || c.Snapshot.RouteCount() != 32 || len(c.Newer) != 1 {
 		t.Errorf("%d routes, newer %v, %v", c.Snapshot.RouteCount(), c.Newer, err)
+	}
+}
+
+// What Keep names stays all the same, alone among its siblings, and so does
+// what belongs to an account that then did not know.
+func TestComposeKeep(t *testing.T) {
+	st := synthetic.State(3, 30)
+	then := build(t, st)
+	st.Accounts = append(st.Accounts, addressing.Account{ID: synthetic.AccountID(9)})
+	for i, account := range []string{synthetic.AccountID(9), synthetic.AccountID(9), synthetic.AccountID(0), synthetic.AccountID(0)} {
+		synthetic.Add(&st, 100+i, account)
+	}
+	now := build(t, st)
+	c, err := snapshots.Compose(now, then, snapshots.Back{Scope: snapshots.Scope{All: true}, Withdraw: true, Keep: func(p netip.Prefix) bool {
+		return p == synthetic.CIDR(100) || p == synthetic.CIDR(102)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := routeSet(then)
+	want[synthetic.CIDR(100)], want[synthetic.CIDR(102)] = true, true
+	if got := routeSet(c.Snapshot); !maps.Equal(got, want) || len(c.Newer) != 2 {
+		t.Errorf("%d routes, want %d; newer %v", len(got), len(want), c.Newer)
 	}
 }
 

@@ -146,6 +146,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		Gate:        d.gate,
 		Explain:     d.gate.Explain,
 		Held:        d.heldRoutes,
+		Kept:        d.keptRoutes,
 		OnRefused:   d.refused,
 		OnApplied:   d.applied,
 		Program:     d.cfg.Rollout,
@@ -278,9 +279,11 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.log.Info("booted", "generation", booted.Head.Generation, "routes", booted.Routes, "first_start", d.first)
 	if err := d.speaker.Start(ctx); err != nil {
+		d.pipeline.Ended()
 		return fmt.Errorf("speaker: %w", err)
 	}
 	if err := d.listen(); err != nil {
+		d.pipeline.Ended()
 		return err
 	}
 	running, stop := context.WithCancel(ctx)

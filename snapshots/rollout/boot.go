@@ -15,8 +15,11 @@ type Booted struct {
 	Head     snapshots.Head
 	Routes   int
 	Fallback bool // the last-known-good itself could not be used
-	Findings []policy.Finding
-	Damage   []snapshots.Damage
+	// Quarantined is the generation that crashed the process twice and that this
+	// boot went back from; 0 is none.
+	Quarantined uint64
+	Findings    []policy.Finding
+	Damage      []snapshots.Damage
 }
 
 // ErrLive means that a store whose routes were on the wire is to be merely
@@ -29,11 +32,18 @@ var ErrLive = errors.New("this data directory has advertised, and observing woul
 // before the speaker lets neighbors connect. Without any snapshot it does
 // nothing. An error means that there is one and that it cannot be used: the
 // speaker must not be started with an empty table in its place.
+//
+// If two processes have ended within a minute of being told the same snapshot,
+// the one before is brought forward in its place and the wire is pinned there.
 func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 	r.line.Lock()
 	defer r.line.Unlock()
 	r.loadRollouts()
-	l, err := r.cfg.Store.Good()
+	load := r.bootable
+	if r.cfg.Observe {
+		load = r.lastKnownGood
+	}
+	l, quarantined, err := load()
 	damage := r.cfg.Store.Damage()
 	if errors.Is(err, snapshots.ErrNone) {
 		return Booted{None: true, Damage: damage}, nil
@@ -44,6 +54,7 @@ func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 	if r.cfg.Observe {
 		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w: generation %d has %d route(s)", ErrLive, l.Head.Generation, l.Snapshot.RouteCount())
 	}
+	r.try(l.Head)
 	findings, err := r.apply(ctx, l.Head, l.Snapshot)
 	if err != nil {
 		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w", err)
@@ -53,5 +64,5 @@ func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 	r.mu.Lock()
 	r.st.damage = damage
 	r.mu.Unlock()
-	return Booted{Head: l.Head, Routes: l.Snapshot.RouteCount(), Fallback: l.Fallback, Findings: findings, Damage: damage}, nil
+	return Booted{Head: l.Head, Routes: l.Snapshot.RouteCount(), Fallback: l.Fallback, Quarantined: quarantined, Findings: findings, Damage: damage}, nil
 }

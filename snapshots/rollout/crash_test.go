@@ -29,6 +29,9 @@ const (
 	crashVerb = "HOLDFAST_TEST_CRASH_VERB" // "change" or "rollback"
 )
 
+// panics is no Step: the Runner's own goroutine panics once it has applied.
+const panics rollout.Step = "panic"
+
 // TestMain is also the program that is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
@@ -68,6 +71,9 @@ func crash(dir, verb string, at rollout.Step) error {
 			rollout.Removal: {{Name: "canary", Percent: 1}, {Name: "all", Percent: 100}},
 		}},
 		OnStep: func(s rollout.Step) {
+			if armed && s == rollout.StepGood && at == panics {
+				panic("poison")
+			}
 			if armed && s == at {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
@@ -81,8 +87,9 @@ func crash(dir, verb string, at rollout.Step) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { _ = r.Run(ctx) }()
-	defer cancel()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = r.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
 	if verb == "load" {
 		r.AttachDesired(intent)
 		if err := wait(func() bool { return r.Status().Routes == crashRoutes }); err != nil {

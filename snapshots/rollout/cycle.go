@@ -258,6 +258,7 @@ func (r *Runner) deploy(ctx context.Context, s *snapshots.Snapshot, actor, why s
 		return head, nil, fmt.Errorf("store snapshot: %w", err)
 	}
 	r.step(StepApply)
+	r.try(head)
 	findings, err := r.apply(ctx, head, s)
 	if err != nil {
 		return head, findings, err

@@ -63,6 +63,10 @@ type Config struct {
 	// Held gives what waits outside the plan: routes that stay as the wire has
 	// them, whatever is desired. Nil, or a nil answer, is nothing.
 	Held func() func(account string, cidr netip.Prefix) bool
+	// Kept gives what the neighbors were told last and may still hold, as an
+	// earlier process left it: what a quarantine leaves with them. Nil, or a nil
+	// answer, is nothing.
+	Kept func() func(netip.Prefix) bool
 	// OnRefused is called once per refusal, OnApplied after each generation.
 	// They may Kick and ask for Status, and nothing else of the Runner.
 	OnRefused func(plan.Plan, plan.Report)
@@ -97,11 +101,15 @@ type Runner struct {
 	ledger *ledger
 	wake   chan struct{}
 
-	line sync.Mutex // one generation at a time, rollbacks included; guards the next four
+	line sync.Mutex // one generation at a time, rollbacks included; guards the next seven
 	b    *snapshots.Builder
 	net  snapshots.NetworkPart
 	cool int             // builds still to go after an invalid one
 	mark *snapshots.Head // applied but not yet marked last-known-good
+
+	tried   []snapshots.ID // on trial in this process
+	triedAt time.Time      // when the last of them was handed over
+	vigil   *time.Timer    // rings when it has proved itself
 
 	index      map[plan.Key]position  // see known; nil when it must be made anew
 	unready    int                    // routes that waited for edge machines last time
@@ -131,6 +139,8 @@ func New(cfg Config) (*Runner, error) {
 	}
 	r := &Runner{cfg: cfg, log: log, ledger: newLedger(), wake: make(chan struct{}, 1), net: cfg.Network}
 	r.b = snapshots.NewBuilder(nil, cfg.Limits)
+	r.vigil = time.NewTimer(trialTime)
+	r.vigil.Stop() // until there is something on trial
 	return r, nil
 }
 
@@ -173,6 +183,12 @@ func (r *Runner) SetNetwork(n snapshots.NetworkPart) error {
 // Run builds a generation whenever something changed, until ctx ends. It
 // outlives every error.
 func (r *Runner) Run(ctx context.Context) error {
+	err := r.run(ctx)
+	r.Ended() // not deferred: a panic is no end in order
+	return err
+}
+
+func (r *Runner) run(ctx context.Context) error {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	ctx, cancel := context.WithCancel(ctx)
@@ -185,6 +201,9 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-r.vigil.C:
+			r.survived()
+			continue
 		case <-retry.C:
 		case <-r.wake:
 			r.coalesce(ctx)
