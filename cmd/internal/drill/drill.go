@@ -33,6 +33,7 @@ func All() []Drill {
 	return []Drill{
 		{ID: "D1", Title: "20 February 2026: a clean-up task that was given everything", Run: february},
 		{ID: "D2", Title: "three classes of damage, and the way back", Run: restore},
+		{ID: "D3", Title: "a database that is gone, wrong or full of rubbish", Run: badDatabase},
 		{ID: "D4", Title: "a month of legitimate load must pass", Run: month},
 		{ID: "D8", Title: "a bad change stays small", Run: badChange},
 		{ID: "D9", Title: "one customer's harm stops it", Run: oneCustomer},
