@@ -56,6 +56,9 @@ func (d Directory) pointer() (Pointer, error) {
 	var errs []error
 	for _, root := range d.copies() {
 		head, err := readBounded(filepath.Join(root, "good.note"), maxPointer)
+		if err == nil && len(head) == 0 {
+			err = fmt.Errorf("%s: it is empty: nothing new is taken until it is put right", filepath.Join(root, "good.note"))
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -53,15 +53,15 @@ func badDatabase(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	watch, atOnce := 5*time.Second, 1
+	watch, parallel := 5*time.Second, 1
 	if o.Small { // mostly waiting
-		rows, watch, atOnce = rows[:len(rows)/4], 350*time.Millisecond, 6
+		rows, watch, parallel = rows[:len(rows)/4], 350*time.Millisecond, 6
 	}
 	all := harms()
 	reports := make([]Report, len(all))
 	tables := make([]Table, len(all))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(parallel)
 	for i, h := range all {
 		g.Go(func() error {
 			b := &badDB{harm: h, rows: rows, watch: watch, dir: filepath.Join(o.Dir, fmt.Sprint("database-", i))}

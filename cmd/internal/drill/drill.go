@@ -37,6 +37,7 @@ func All() []Drill {
 		{ID: "D4", Title: "a month of legitimate load must pass", Run: month},
 		{ID: "D8", Title: "a bad change stays small", Run: badChange},
 		{ID: "D9", Title: "one customer's harm stops it", Run: oneCustomer},
+		{ID: "D11", Title: "poisoned snapshots, and good ones in between", Run: poison},
 		{ID: "open", Title: "what must work while the breaker is open", Run: openLanes},
 	}
 }
