@@ -49,7 +49,7 @@ func poison(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	if o.Small {
-		rows = append(rows[:16:16], rows[len(rows)-16:]...) // of two accounts at least
+		rows = append(rows[:8:8], rows[len(rows)-4:]...) // of two accounts at least
 	}
 	dir := filepath.Join(o.Dir, "poison")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
