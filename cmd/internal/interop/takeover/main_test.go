@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
-	"github.com/holdfast-bgp/holdfast/addressing/client"
 	"github.com/holdfast-bgp/holdfast/bgp/wire/mrt"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/lab"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/rig"
@@ -282,20 +279,6 @@ func (n *network) cli(args ...string) string {
 		n.t.Fatalf("holdfast %s: %v\n%.3000s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
-}
-
-// api speaks to an admin socket.
-func (n *network) api(i int) *client.Client {
-	n.t.Helper()
-	socket := []string{filepath.Join(n.dirs[0], "data/admin.sock"), filepath.Join(n.dirs[1], "admin.sock")}[i]
-	var d net.Dialer
-	c, err := client.NewClient("http://holdfast.sock", client.WithHTTPClient(&http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
-	}}))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return c
 }
 
 // cut drops every packet between an edge and both speakers, and leaves its
