@@ -29,20 +29,25 @@ type Restored struct {
 	Advertised int      // BGP prefixes set to advertised
 	Withdrawn  int      // only with RestoreRequest.Withdraw
 	Kept       []string // ids of negative intents that kept something down, sorted
-	Skipped    []string // ids of objects that cannot come back: their place is taken
+	Skipped    []string // ids of objects that cannot come back: their place is taken, or it is not the owner's to do
 }
 
 // Restore writes an older snapshot's desired state back: missing objects are
 // created with their ids, changed ones set back. It never lifts a negative
 // intent (invariant 15) and never advertises what is not bound (invariant 1).
-// For operators and system tasks; the latter only add (invariant 16).
+// System tasks only add (invariant 16), and so do owners, over their own
+// account and only what they could do by hand: a route that is there keeps its
+// prepends and sites, and what an operator locked or took away stays so.
 func (r *Registry) Restore(ctx context.Context, req RestoreRequest) (Restored, ChangeSet, error) {
 	var out Restored
 	change, err := r.mutate(ctx, req.Request, "restore", VerbRestore, func(m *mutation) error {
-		if req.Actor.Kind == Owner || req.Actor.Kind == System && req.Withdraw {
-			return &Error{Code: CodeForbidden, Detail: "a restore is for operators; system tasks may only add"}
+		if err := req.mayRestore(); err != nil {
+			return err
 		}
-		s := restore{m: m, req: req}
+		s := restore{m: m, req: req, own: req.Actor.Kind == Owner}
+		if s.own {
+			m.account = req.Actor.AccountID
+		}
 		err := s.run()
 		slices.Sort(s.done.Kept)
 		s.done.Kept = slices.Compact(s.done.Kept)
@@ -55,15 +60,56 @@ func (r *Registry) Restore(ctx context.Context, req RestoreRequest) (Restored, C
 	return out, change, nil
 }
 
+// mayRestore refuses who may not restore, or not this.
+func (q RestoreRequest) mayRestore() error {
+	switch {
+	case q.Actor.Kind == Operator:
+		return nil
+	case q.Withdraw:
+		return &Error{Code: CodeForbidden, Field: "withdraw", Detail: "a restore by an owner or a system task only adds", Next: "ask an operator"}
+	case q.Actor.Kind == Owner && !q.ownOnly():
+		return &Error{Code: CodeForbidden, Field: "want", Detail: "an owner restores nothing but its own account", Next: "ask an operator"}
+	}
+	return nil
+}
+
+// ownOnly reports whether the scope is the owner's account and everything that
+// is wanted belongs to it.
+func (q RestoreRequest) ownOnly() bool {
+	own := q.Actor.AccountID
+	if own == "" || q.Scope.Account() != own || len(q.Tokens) > 0 || len(q.Want.Services) > 0 {
+		return false
+	}
+	mine := make(map[string]bool, len(q.Want.Prefixes))
+	for _, p := range q.Want.Prefixes {
+		if mine[p.ID] = true; p.AccountID != own {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(q.Want.Accounts, func(a Account) bool { return a.ID != own }) &&
+		!slices.ContainsFunc(q.Want.BGPPrefixes, func(b BGPPrefix) bool { return !mine[b.PrefixID] }) &&
+		!slices.ContainsFunc(q.Want.Bindings, func(b Binding) bool { return !mine[b.PrefixID] }) &&
+		!slices.ContainsFunc(q.Want.Negative, func(n NegativeIntent) bool { return n.AccountID != own })
+}
+
+// ownerRegains reports whether an owner gets a prefix back by a restore: one
+// that is there, or that it deleted within the grace time. One without a row
+// was purged, and approving it anew is not for its owner.
+func (s *restore) ownerRegains(d *PrefixDetail) bool {
+	return d != nil && (d.DeleteAfter == nil || d.DeleteAfter.After(s.req.At))
+}
+
 // restore is one restore at work. Everything is looked up in maps that are
 // filled once: its cost follows the size of Want and of the store, not their
 // product.
 type restore struct {
 	m    *mutation
 	req  RestoreRequest
+	own  bool // by an owner
 	done Restored
 
 	accounts map[string]bool
+	services map[string]bool
 	prefixes map[string]*PrefixDetail
 	byRoute  map[string]BGPPrefix    // BGP prefixes that are there, by id
 	bindings map[string]bool         // ids of bindings that are there
@@ -124,7 +170,7 @@ func (s *restore) addAccounts() error {
 		s.accounts[a.ID] = true
 	}
 	for _, a := range s.req.Want.Accounts {
-		if s.accounts[a.ID] || !s.req.Scope.Includes(a.ID) {
+		if s.accounts[a.ID] || !s.req.Scope.Includes(a.ID) || s.own {
 			continue
 		}
 		if a.CreatedAt.IsZero() {
@@ -144,10 +190,15 @@ func (s *restore) addServices() error {
 	if err != nil {
 		return err
 	}
+	s.services = make(map[string]bool, len(there))
+	for _, v := range there {
+		s.services[v.ID] = true
+	}
 	for _, v := range s.req.Want.Services {
-		if slices.ContainsFunc(there, func(o Service) bool { return o.ID == v.ID }) {
+		if s.services[v.ID] {
 			continue
 		}
+		s.services[v.ID] = true
 		if v.CreatedAt.IsZero() {
 			v.CreatedAt = s.req.At.UTC()
 		}
@@ -188,7 +239,7 @@ func (s *restore) addPrefixes() error {
 		d, there := s.prefixes[p.ID]
 		holder, taken := s.live[p.CIDR]
 		switch {
-		case taken && holder != p.ID, !s.accounts[p.AccountID], there && d.State == Tombstone, there && d.AccountID != p.AccountID:
+		case taken && holder != p.ID, !s.accounts[p.AccountID], there && d.State == Tombstone, there && d.AccountID != p.AccountID, s.own && !s.ownerRegains(d):
 			s.done.Skipped = append(s.done.Skipped, p.ID)
 		case there && d.State == PendingDelete:
 			if err := s.bringBack(d); err != nil {
@@ -289,6 +340,10 @@ func (s *restore) addBindings() error {
 		if d == nil || s.bindings[b.ID] {
 			continue
 		}
+		if s.own && !s.services[b.ServiceID] {
+			s.done.Skipped = append(s.done.Skipped, b.ID)
+			continue
+		}
 		if s.bound[d.ID] == nil {
 			s.bound[d.ID] = coverage{}
 		}
@@ -358,7 +413,9 @@ func (s *restore) addRoute(d *PrefixDetail, want BGPPrefix) error {
 
 func (s *restore) setBack(d *PrefixDetail, is, want BGPPrefix) error {
 	now, at := is, s.req.At.UTC()
-	now.Prepend, now.Resting, now.Sites = want.Prepend, want.Resting, want.Sites
+	if !s.own {
+		now.Prepend, now.Resting, now.Sites = want.Prepend, want.Resting, want.Sites
+	}
 	switch {
 	case want.Advertised && !is.Advertised && s.mayAdvertise(d, is.CIDR):
 		now.Advertised, now.AdvertisedModifiedAt = true, &at
@@ -385,6 +442,10 @@ func (s *restore) mayAdvertise(d *PrefixDetail, cidr netip.Prefix) bool {
 		s.active[d.ID] = bound
 	}
 	if !bound.has(cidr) || d.Control == ControlBGP {
+		return false
+	}
+	if s.own && (togglable(*d) != nil || d.BarsAdvertising() != "") {
+		s.done.Skipped = append(s.done.Skipped, d.ID)
 		return false
 	}
 	may := true

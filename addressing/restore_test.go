@@ -181,3 +181,110 @@ func TestRestoreScopeAndPlacesTaken(t *testing.T) {
 		t.Errorf("restored %+v", got)
 	}
 }
+
+// ofOwner is what an owner may want of a state: its own part of it.
+func ofOwner(s addressing.State, account string) addressing.State {
+	mine := map[string]bool{}
+	s.Services = nil
+	s.Accounts = slices.DeleteFunc(slices.Clone(s.Accounts), func(a addressing.Account) bool { return a.ID != account })
+	s.Prefixes = slices.DeleteFunc(slices.Clone(s.Prefixes), func(p addressing.Prefix) bool { return p.AccountID != account })
+	for _, p := range s.Prefixes {
+		mine[p.ID] = true
+	}
+	s.BGPPrefixes = slices.DeleteFunc(slices.Clone(s.BGPPrefixes), func(b addressing.BGPPrefix) bool { return !mine[b.PrefixID] })
+	s.Bindings = slices.DeleteFunc(slices.Clone(s.Bindings), func(b addressing.Binding) bool { return !mine[b.PrefixID] })
+	s.Negative = slices.DeleteFunc(slices.Clone(s.Negative), func(n addressing.NegativeIntent) bool { return n.AccountID != account })
+	return s
+}
+
+// TestRestoreByOwner: an owner brings its own account back alone, bindings
+// included; the other account stays as it was, and the change is the owner's.
+func TestRestoreByOwner(t *testing.T) {
+	x, ctx := newRig(t), t.Context()
+	all := x.world()
+	before := x.state()
+	x.wreck(all)
+	wrecked := x.state()
+	got := must(x.r.Restore(ctx, addressing.RestoreRequest{Request: x.owner(x.a.ID), Want: ofOwner(before, x.a.ID)}))(t)
+	if d := cmp.Diff(meaning(ofOwner(before, x.a.ID)), meaning(ofOwner(x.state(), x.a.ID)), sameMeaning); d != "" {
+		t.Errorf("restored (-before +after):\n%s", d)
+	}
+	if d := cmp.Diff(ofOwner(wrecked, x.b.ID), ofOwner(x.state(), x.b.ID), equate, cmpopts.IgnoreFields(addressing.State{}, "Version")); d != "" {
+		t.Errorf("the other account moved:\n%s", d)
+	}
+	c := x.gate.last()
+	if got.Advertised != 3 || !c.Gains() || c.Verb != addressing.VerbRestore || c.Actor.AccountID != x.a.ID {
+		t.Errorf("restored %+v by %+v: %s", got, c.Actor, effects(c))
+	}
+	if rec, err := x.r.Change(ctx, addressing.OneAccount(x.a.ID), c.ID); err != nil || rec.AccountID != x.a.ID {
+		t.Errorf("its owner does not find the change: %+v, %v", rec, err)
+	}
+}
+
+// TestRestoreByOwnerIsItsOwn: nothing but its own account, and only more of it.
+func TestRestoreByOwnerIsItsOwn(t *testing.T) {
+	x, ctx := newRig(t), t.Context()
+	x.world()
+	before := x.state()
+	version := before.Version
+	mine := func() addressing.RestoreRequest {
+		return addressing.RestoreRequest{Request: x.owner(x.a.ID), Want: ofOwner(before, x.a.ID)}
+	}
+	for name, change := range map[string]func(*addressing.RestoreRequest){
+		"withdraw":         func(q *addressing.RestoreRequest) { q.Withdraw = true },
+		"everything":       func(q *addressing.RestoreRequest) { q.Want = before },
+		"every account":    func(q *addressing.RestoreRequest) { q.Scope = addressing.EveryAccount() },
+		"another account":  func(q *addressing.RestoreRequest) { q.Scope = addressing.OneAccount(x.b.ID) },
+		"no account":       func(q *addressing.RestoreRequest) { q.Scope = addressing.Scope{} },
+		"foreign prefixes": func(q *addressing.RestoreRequest) { q.Want.Prefixes = before.Prefixes },
+		"foreign routes":   func(q *addressing.RestoreRequest) { q.Want.BGPPrefixes = before.BGPPrefixes },
+		"foreign bindings": func(q *addressing.RestoreRequest) { q.Want.Bindings = before.Bindings },
+		"foreign accounts": func(q *addressing.RestoreRequest) { q.Want.Accounts = before.Accounts },
+		"services":         func(q *addressing.RestoreRequest) { q.Want.Services = before.Services },
+		"tokens":           func(q *addressing.RestoreRequest) { q.Tokens = []addressing.TokenRecord{{ID: "x", AccountID: x.a.ID}} },
+		"foreign intents": func(q *addressing.RestoreRequest) {
+			q.Want.Negative = []addressing.NegativeIntent{{ID: "x", AccountID: x.b.ID, Kind: addressing.IntentBlock}}
+		},
+	} {
+		q := mine()
+		change(&q)
+		if _, _, err := x.r.Restore(ctx, q); addressing.CodeOf(err) != addressing.CodeForbidden {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if v := x.state().Version; v != version {
+		t.Errorf("desired state moved from version %d to %d", version, v)
+	}
+}
+
+// TestRestoreByOwnerOpensNoLock: what an operator locked, blocked or set, and
+// what the owner took down itself, stays; a purged prefix is not approved anew.
+func TestRestoreByOwnerOpensNoLock(t *testing.T) {
+	x, ctx := newRig(t), t.Context()
+	locked, down, set := x.advertised(x.a.ID, "11.0.0.0/22"), x.advertised(x.a.ID, "12.0.0.0/22"), x.advertised(x.a.ID, "13.0.0.0/22")
+	before := ofOwner(x.state(), x.a.ID)
+	must(x.r.WithdrawPrefix(ctx, x.operator(), locked.ID))(t)
+	yes := true
+	must(x.r.EditPrefix(ctx, x.operator(), locked.ID, addressing.PrefixPatch{Locked: &yes}))(t)
+	must(x.r.WithdrawPrefix(ctx, x.owner(x.a.ID), down.ID))(t)
+	resting := addressing.RestingWithdrawn
+	must(x.r.EditBGPPrefix(ctx, x.operator(), set.ID, set.BGP[0].ID, addressing.BGPPrefixPatch{Resting: &resting}))(t)
+	must(x.r.WithdrawPrefix(ctx, x.operator(), set.ID))(t)
+	gone := before.Prefixes[0]
+	gone.ID, gone.CIDR = "00000000000000000000000000000009", pfx("14.0.0.0/22")
+	before.Prefixes = append(slices.Clone(before.Prefixes), gone)
+
+	got := must(x.r.Restore(ctx, addressing.RestoreRequest{Request: x.owner(x.a.ID), Want: before}))(t)
+	if got.Advertised != 1 || got.Created != 0 || len(got.Kept) != 1 || !slices.Contains(got.Skipped, locked.ID) || !slices.Contains(got.Skipped, gone.ID) {
+		t.Errorf("restored %+v", got)
+	}
+	if x.get(locked.ID).BGP[0].Advertised || x.get(down.ID).BGP[0].Advertised {
+		t.Error("a lock or the owner's own withdrawal was overridden")
+	}
+	if b := x.get(set.ID).BGP[0]; !b.Advertised || b.Resting != addressing.RestingWithdrawn {
+		t.Errorf("the route that may come back: %+v", b)
+	}
+	if e := effects(x.gate.last()); e != "[gained 13.0.0.0/22]" {
+		t.Errorf("the gate saw %s", e)
+	}
+}

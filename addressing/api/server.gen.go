@@ -2644,7 +2644,7 @@ type Refusal struct {
 // RefusalVerdict defines model for Refusal.Verdict.
 type RefusalVerdict string
 
-// Restore exactly one of all and account_id
+// Restore exactly one of all and account_id; a token that is bound to an account names that one
 type Restore struct {
 	AccountID *string `json:"account_id,omitempty"`
 
@@ -4964,7 +4964,7 @@ type ServerInterface interface {
 	// WithdrawPrefix withdraw every BGP prefix of the prefix
 	// (POST /v1/prefixes/{prefix_id}/withdraw)
 	WithdrawPrefix(w http.ResponseWriter, r *http.Request, prefixID PrefixPath, params WithdrawPrefixParams)
-	// Restore put desired state and the wire back to a good generation
+	// Restore put desired state and the wire back to a good generation; an owner its own account
 	// (POST /v1/restore)
 	Restore(w http.ResponseWriter, r *http.Request, params RestoreParams)
 	// Rollback compose a new generation from an old one
@@ -19995,7 +19995,7 @@ type StrictServerInterface interface {
 	// WithdrawPrefix withdraw every BGP prefix of the prefix
 	// (POST /v1/prefixes/{prefix_id}/withdraw)
 	WithdrawPrefix(ctx context.Context, request WithdrawPrefixRequestObject) (WithdrawPrefixResponseObject, error)
-	// Restore put desired state and the wire back to a good generation
+	// Restore put desired state and the wire back to a good generation; an owner its own account
 	// (POST /v1/restore)
 	Restore(ctx context.Context, request RestoreRequestObject) (RestoreResponseObject, error)
 	// Rollback compose a new generation from an old one

@@ -85,7 +85,8 @@ func classCounts(m map[snapshots.DamageClass]int) map[string]int {
 }
 
 // Restore puts desired state and the wire back to a good generation. Exactly
-// one of all and account_id names what it is for: none is never everything.
+// one of all and account_id names what it is for: none is never everything. An
+// owner's token names its own account.
 func (h *handlers) Restore(ctx context.Context, r RestoreRequestObject) (RestoreResponseObject, error) {
 	if h.cfg.Repair == nil {
 		return nil, missing("pipeline")
@@ -104,6 +105,9 @@ func (h *handlers) Restore(ctx context.Context, r RestoreRequestObject) (Restore
 	if req.All == (req.AccountID != "") {
 		return nil, &inputError{"", "exactly one of all and account_id must be given"}
 	}
+	if err := c.mayRestore(req); err != nil {
+		return nil, err
+	}
 	if r.Body.To != nil {
 		req.To = uint64(*r.Body.To)
 	}
@@ -113,4 +117,18 @@ func (h *handlers) Restore(ctx context.Context, r RestoreRequestObject) (Restore
 	}
 	return Restore200JSONResponse{Body: RestoreResult{Generation: int64(o.Generation), To: int64(o.To), Advertised: o.Advertised, Of: o.Of,
 		Created: o.Created, Changed: o.Changed, NegativeIntents: o.NegativeIntents, Rebuilt: o.Rebuilt, Tokens: o.Tokens, Pinned: o.Pinned, Detail: o.Detail}}, nil
+}
+
+// mayRestore keeps an owner to its own account.
+func (c *call) mayRestore(r RestoreRequest) error {
+	switch {
+	case c.caller.may([]permission{operate, breakGlass}):
+		return nil
+	case r.All || c.caller.actor.AccountID == "":
+		return forbidden("an owner restores its own account, nothing else", "name the account of the token as account_id")
+	case r.AccountID != c.caller.actor.AccountID:
+		return &addressing.Error{Code: addressing.CodeNotFound, Op: "restore", Field: "account_id", Detail: "no such account in the scope of this token",
+			Next: "name the account of the token"}
+	}
+	return nil
 }

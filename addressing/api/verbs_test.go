@@ -195,3 +195,37 @@ func TestApprovalsKnowWhoAsks(t *testing.T) {
 		}
 	}
 }
+
+// An owner restores its own account, and hears of no other.
+func TestOwnerRestoresItself(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		token, body string
+		status      int
+	}{
+		{"admin", `{"all":true,"reason":"r"}`, 403},
+		{"admin", `{"reason":"r"}`, 400},
+		{"admin", `{"account_id":"` + w.other + `","reason":"r"}`, 404},
+		{"admin", `{"account_id":"00000000000000000000000000000009","reason":"r"}`, 404},
+		{"foreign", `{"account_id":"` + w.account + `","reason":"r"}`, 404},
+		{"on-demand", `{"account_id":"` + w.account + `","reason":"r"}`, 403},
+		{"read-only", `{"account_id":"` + w.account + `","reason":"r"}`, 403},
+		{"observer", `{"account_id":"` + w.account + `","reason":"r"}`, 403},
+	} {
+		if r := w.do(c.token, "POST", "/v1/restore", c.body); r.status != c.status {
+			t.Errorf("%s %s: %d %s", c.token, c.body, r.status, r.body)
+		}
+	}
+	if r := w.do("admin", "POST", "/v1/rollback", `{"account_id":"`+w.account+`","reason":"r"}`); r.status != 403 {
+		t.Errorf("rollback by an owner: %d %s", r.status, r.body)
+	}
+	if len(w.desk.done) > 0 {
+		t.Fatalf("carried out: %v", w.desk.done)
+	}
+	if r := w.do("admin", "POST", "/v1/restore", `{"account_id":"`+w.account+`","to":3,"reason":"r"}`); r.status != 200 || len(w.desk.done) != 1 {
+		t.Fatalf("its own: %d %s", r.status, r.body)
+	}
+	if got := w.desk.last.(api.RestoreRequest); got.All || got.AccountID != w.account || got.Actor.Kind != addressing.Owner || got.Actor.AccountID != w.account || got.To != 3 {
+		t.Errorf("asked for %+v", got)
+	}
+}

@@ -2642,7 +2642,7 @@ type Refusal struct {
 // RefusalVerdict defines model for Refusal.Verdict.
 type RefusalVerdict string
 
-// Restore exactly one of all and account_id
+// Restore exactly one of all and account_id; a token that is bound to an account names that one
 type Restore struct {
 	AccountID *string `json:"account_id,omitempty"`
 
@@ -5547,14 +5547,14 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/prefixes/{prefix_id}/withdraw (the `WithdrawPrefix` operationId).
 	WithdrawPrefix(ctx context.Context, prefixID PrefixPath, params *WithdrawPrefixParams, body WithdrawPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RestoreWithBody put desired state and the wire back to a good generation
+	// RestoreWithBody put desired state and the wire back to a good generation; an owner its own account
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/restore (the `Restore` operationId).
 	RestoreWithBody(ctx context.Context, params *RestoreParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Restore put desired state and the wire back to a good generation
+	// Restore put desired state and the wire back to a good generation; an owner its own account
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7860,7 +7860,7 @@ func (c *Client) WithdrawPrefix(ctx context.Context, prefixID PrefixPath, params
 	return c.Client.Do(req)
 }
 
-// RestoreWithBody put desired state and the wire back to a good generation
+// RestoreWithBody put desired state and the wire back to a good generation; an owner its own account
 //
 // Takes any type of body and a specified content type.
 //
@@ -7877,7 +7877,7 @@ func (c *Client) RestoreWithBody(ctx context.Context, params *RestoreParams, con
 	return c.Client.Do(req)
 }
 
-// Restore put desired state and the wire back to a good generation
+// Restore put desired state and the wire back to a good generation; an owner its own account
 //
 // Takes a body of the `application/json` content type.
 //
@@ -17910,14 +17910,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/prefixes/{prefix_id}/withdraw (the `WithdrawPrefix` operationId).
 	WithdrawPrefixWithResponse(ctx context.Context, prefixID PrefixPath, params *WithdrawPrefixParams, body WithdrawPrefixJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawPrefixResponse, error)
 
-	// RestoreWithBodyWithResponse put desired state and the wire back to a good generation
+	// RestoreWithBodyWithResponse put desired state and the wire back to a good generation; an owner its own account
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/restore (the `Restore` operationId).
 	RestoreWithBodyWithResponse(ctx context.Context, params *RestoreParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreResponse, error)
 
-	// RestoreWithResponse put desired state and the wire back to a good generation
+	// RestoreWithResponse put desired state and the wire back to a good generation; an owner its own account
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -25961,7 +25961,7 @@ func (c *ClientWithResponses) WithdrawPrefixWithResponse(ctx context.Context, pr
 	return ParseWithdrawPrefixResponse(rsp)
 }
 
-// RestoreWithBodyWithResponse put desired state and the wire back to a good generation
+// RestoreWithBodyWithResponse put desired state and the wire back to a good generation; an owner its own account
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25974,7 +25974,7 @@ func (c *ClientWithResponses) RestoreWithBodyWithResponse(ctx context.Context, p
 	return ParseRestoreResponse(rsp)
 }
 
-// RestoreWithResponse put desired state and the wire back to a good generation
+// RestoreWithResponse put desired state and the wire back to a good generation; an owner its own account
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -55,19 +55,32 @@ func (r repair) Restore(ctx context.Context, q api.RestoreRequest) (api.RestoreO
 	if q.To == 0 {
 		q.To = head.Generation
 	}
-	out, err := r.bringBack(ctx, q, snap.RouteCount())
+	of := snap.RouteCount()
+	own := q.Actor.Kind == addressing.Owner
+	if own { // who sees no other account, and takes off no pin
+		of = routesOf(snap, q.Actor.AccountID)
+	}
+	out, err := r.bringBack(ctx, q, of)
 	if err != nil {
 		return out, err
 	}
 	if lost := r.d.pipeline.Runner.Status().IntentLost; (lost != "" || r.d.registry.Load() == nil) && q.All {
 		err = r.rebuild(ctx, q, lost, &out)
 	}
-	if err == nil && !q.DryRun {
+	if err == nil && !q.DryRun && !own {
 		r.unpin(ctx, &out)
 	}
 	_, head = r.d.pipeline.Active()
 	out.Generation = head.Generation
 	return out, err
+}
+
+func routesOf(s *snapshots.Snapshot, account string) int {
+	part, there := s.Account(account)
+	if !there {
+		return 0
+	}
+	return len(part.Routes)
 }
 
 // bringBack puts the older state on the wire: whole records, so that a route
@@ -91,6 +104,9 @@ func (r repair) bringBack(ctx context.Context, q api.RestoreRequest, of int) (ap
 	}
 	out.Pinned = res.Pinned != ""
 	out.Detail = fmt.Sprintf("%d route(s) brought back to the wire, %d object(s) of desired state made again, %d set back", out.Advertised, out.Created, out.Changed)
+	if wait := res.Restored.Advertised - out.Advertised; wait > 0 && q.Actor.Kind == addressing.Owner {
+		out.Detail += fmt.Sprintf("; %d route(s) more are desired and follow when they may", wait)
+	}
 	return out, nil
 }
 
@@ -155,6 +171,10 @@ func (r repair) unpin(ctx context.Context, out *api.RestoreOutcome) {
 
 // rollbackFailed is what a rollback that did not happen answers with.
 func rollbackFailed(op string, err error) error {
+	var said *addressing.Error
+	if errors.As(err, &said) {
+		return said
+	}
 	if errors.Is(err, rollout.ErrRefused) {
 		return &addressing.Error{Code: addressing.CodeRefused, Op: op, Detail: err.Error()}
 	}

@@ -19,6 +19,11 @@ import (
 func (r *Runner) cycle(ctx context.Context) error {
 	r.line.Lock()
 	defer r.line.Unlock()
+	return r.build(ctx)
+}
+
+// build is cycle for who holds the line.
+func (r *Runner) build(ctx context.Context) error {
 	r.finishMark()
 	desired, blocked := r.ready()
 	if desired == nil || blocked {

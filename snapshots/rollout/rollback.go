@@ -50,7 +50,8 @@ var ErrUnknown = errors.New("there is no such rollout")
 // wire at once, and then writes it to desired state. It works with the breaker
 // open and with the database gone: then the speaker is pinned instead. What is
 // down on purpose stays down, and what was advertised since stays advertised,
-// unless the request says otherwise.
+// unless the request says otherwise. An owner's is of its own account, goes
+// through desired state and never pins.
 func (r *Runner) Rollback(ctx context.Context, req RollbackRequest) (RollbackResult, error) {
 	r.line.Lock()
 	defer r.line.Unlock()
@@ -59,6 +60,9 @@ func (r *Runner) Rollback(ctx context.Context, req RollbackRequest) (RollbackRes
 
 // rollback is Rollback for who holds the line.
 func (r *Runner) rollback(ctx context.Context, req RollbackRequest) (RollbackResult, error) {
+	if req.Actor.Kind == addressing.Owner {
+		return r.rollbackOwn(ctx, req)
+	}
 	begun := time.Now()
 	desired, _ := r.ready()
 	if _, can := desired.(Lifter); len(req.Lift) > 0 && !can {

@@ -323,3 +323,76 @@ func TestMarkingGoodIsTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+// An owner's rollback goes through desired state: what that refuses moves
+// nothing and pins nothing, and what it takes in reaches the wire.
+func TestRollbackByOwner(t *testing.T) {
+	run(t, nil, func(t *testing.T, b *bench) {
+		good := b.Status().Generation
+		account, other := b.intent.st.Prefixes[0].AccountID, b.intent.st.Prefixes[199].AccountID
+		b.admit(person, 0, 1, 199)
+		b.settle()
+		lost, before := b.wire.routes(), b.Active().Snapshot
+		req := back(good, false)
+		req.Accounts, req.Actor = []string{account}, addressing.Actor{Kind: addressing.Owner, ID: "token-1", AccountID: account}
+
+		for name, change := range map[string]func(*rollout.RollbackRequest){
+			"everything":      func(q *rollout.RollbackRequest) { q.All, q.Accounts = true, nil },
+			"another account": func(q *rollout.RollbackRequest) { q.Accounts = []string{other} },
+			"two accounts":    func(q *rollout.RollbackRequest) { q.Accounts = []string{account, other} },
+			"a prefix":        func(q *rollout.RollbackRequest) { q.Accounts, q.Prefixes = nil, []netip.Prefix{synthetic.CIDR(0)} },
+			"withdraw":        func(q *rollout.RollbackRequest) { q.Withdraw = true },
+			"lift":            func(q *rollout.RollbackRequest) { q.Lift = []string{"abuse"} },
+		} {
+			q := req
+			change(&q)
+			if _, err := b.Rollback(t.Context(), q); addressing.CodeOf(err) != addressing.CodeForbidden {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		b.intent.set(func(*addressing.State) {
+			b.intent.err = &addressing.Error{Code: addressing.CodeForbidden, Detail: "no"}
+		})
+		if res, err := b.Rollback(t.Context(), req); addressing.CodeOf(err) != addressing.CodeForbidden || res.Pinned != "" {
+			t.Errorf("refused by desired state: %+v, %v", res, err)
+		}
+		b.intent.set(func(*addressing.State) { b.intent.err = nil })
+		dry := req
+		dry.DryRun = true
+		if res, err := b.Rollback(t.Context(), dry); err != nil || len(res.Plan.Changes) != 2 {
+			t.Errorf("dry run: %d changes, %v", len(res.Plan.Changes), err)
+		}
+		if s := b.Status(); b.wire.routes() != lost || s.Pinned || len(b.intent.restored) != 0 {
+			t.Fatalf("%d routes, were %d; restored %v; status %+v", b.wire.routes(), lost, b.intent.restored, s)
+		}
+
+		res, err := b.Rollback(t.Context(), req)
+		if err != nil || res.Generation == 0 || res.Pinned != "" || len(res.Plan.Changes) != 2 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		if scope := b.intent.restored[0].Scope; scope.Account() != account || b.intent.restored[0].Withdraw || b.intent.restored[0].Want.Services != nil {
+			t.Errorf("asked desired state for %+v", b.intent.restored[0])
+		}
+		b.settle()
+		if s := b.Status(); b.wire.routes() != 199 || s.Pinned || s.Refusal != nil || b.Active().Snapshot.PartSum(other) != before.PartSum(other) {
+			t.Errorf("%d routes on the wire, want all but the other account's; status %+v", b.wire.routes(), s)
+		}
+	})
+}
+
+// A pinned wire is an operator's: an owner is told so, and nothing is written.
+func TestRollbackByOwnerWhilePinned(t *testing.T) {
+	run(t, nil, func(t *testing.T, b *bench) {
+		good, account := b.Status().Generation, b.intent.st.Prefixes[0].AccountID
+		b.admit(person, 0)
+		b.settle()
+		if err := b.store.SetPin(snapshots.Pin{Generation: b.Status().Generation, Actor: "operator/noc", Reason: "looking into it", At: 1}); err != nil {
+			t.Fatal(err)
+		}
+		req := back(good, false)
+		req.Accounts, req.Actor = []string{account}, addressing.Actor{Kind: addressing.Owner, ID: "token-1", AccountID: account}
+		if _, err := b.Rollback(t.Context(), req); addressing.CodeOf(err) != addressing.CodeUnavailable || b.wire.routes() != 199 || len(b.intent.restored) != 0 {
+			t.Errorf("%v, %d routes, asked for %v", err, b.wire.routes(), b.intent.restored)
+		}
+	})
+}
