@@ -76,13 +76,13 @@ func TestDrillD2(t *testing.T) {
 			t.Errorf("one account: %d routes, want %d", got, before+restored)
 		}
 		stays("one account")
-		withdrawn := b.wire.withdrawn
+		withdrawn := b.wire.taken()
 		if _, err := b.Rollback(t.Context(), back(good, true)); err != nil {
 			t.Fatal(err)
 		}
 		b.settle()
-		if got := b.wire.routes(); got != 1450 || b.wire.withdrawn != withdrawn {
-			t.Errorf("all: %d routes, %d withdrawn on the way", got, b.wire.withdrawn-withdrawn)
+		if got := b.wire.routes(); got != 1450 || b.wire.taken() != withdrawn {
+			t.Errorf("all: %d routes, %d withdrawn on the way", got, b.wire.taken()-withdrawn)
 		}
 		stays("rollback")
 		b.stop()

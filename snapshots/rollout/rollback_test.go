@@ -42,10 +42,10 @@ func TestRollbackAll(t *testing.T) {
 		if len(res.Newer) != 1 || res.Newer[0] != synthetic.CIDR(7000) {
 			t.Errorf("newer: %v", res.Newer)
 		}
-		withdrawn := b.wire.withdrawn
+		withdrawn := b.wire.taken()
 		b.Kick()
 		b.settle()
-		if s := b.Status(); b.wire.routes() != 201 || b.wire.withdrawn != withdrawn || s.Refusal != nil {
+		if s := b.Status(); b.wire.routes() != 201 || b.wire.taken() != withdrawn || s.Refusal != nil {
 			t.Errorf("desired state took it back: %d routes, %+v", b.wire.routes(), s.Refusal)
 		}
 	})
@@ -176,7 +176,7 @@ func TestRollbackRestoresIntentAlone(t *testing.T) {
 			t.Fatalf("%+v, %v", res, err)
 		}
 		b.settle()
-		if s := b.Status(); s.Refusal != nil || b.wire.routes() != 200 || b.wire.withdrawn != 0 {
+		if s := b.Status(); s.Refusal != nil || b.wire.routes() != 200 || b.wire.taken() != 0 {
 			t.Errorf("%d routes, status %+v", b.wire.routes(), s)
 		}
 	})

@@ -61,6 +61,13 @@ func (s *speaker) routes() int {
 	return len(s.held)
 }
 
+// taken is how many routes were withdrawn so far.
+func (s *speaker) taken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.withdrawn
+}
+
 func (s *speaker) targets() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -321,8 +328,8 @@ func TestLostDatabase(t *testing.T) {
 				b.Kick()
 				b.settle()
 				s := b.Status()
-				if b.wire.routes() != 200 || b.wire.withdrawn != 0 || s.Generation != before.Generation {
-					t.Fatalf("%d routes on the wire, %d withdrawn", b.wire.routes(), b.wire.withdrawn)
+				if b.wire.routes() != 200 || b.wire.taken() != 0 || s.Generation != before.Generation {
+					t.Fatalf("%d routes on the wire, %d withdrawn", b.wire.routes(), b.wire.taken())
 				}
 				if len(b.refusals()) == 0 || s.Refusal == nil {
 					t.Fatalf("nothing was refused: %+v", s)
@@ -342,7 +349,7 @@ func TestUnreadableDatabase(t *testing.T) {
 		b.intent.set(func(*addressing.State) { b.intent.err = errors.New("disk I/O error") })
 		b.Kick()
 		b.settle()
-		if s := b.Status(); b.wire.withdrawn != 0 || !strings.Contains(s.LastError, "disk I/O error") {
+		if s := b.Status(); b.wire.taken() != 0 || !strings.Contains(s.LastError, "disk I/O error") {
 			t.Fatalf("status %+v", s)
 		}
 		b.intent.set(func(st *addressing.State) { b.intent.err = nil })
@@ -365,8 +372,8 @@ func TestUnexplainedLossHoldsOnlyItself(t *testing.T) {
 		b.Kick()
 		b.settle()
 		s := b.Status()
-		if b.wire.routes() != 201 || b.wire.withdrawn != 0 {
-			t.Fatalf("%d routes, %d withdrawn", b.wire.routes(), b.wire.withdrawn)
+		if b.wire.routes() != 201 || b.wire.taken() != 0 {
+			t.Fatalf("%d routes, %d withdrawn", b.wire.routes(), b.wire.taken())
 		}
 		if s.Refusal == nil || !s.Refusal.Report.Has(plan.RuleUnexplained) || s.IntentLost != "" {
 			t.Errorf("status %+v", s)
@@ -396,7 +403,7 @@ func TestAlternatingBuilds(t *testing.T) {
 			b.Kick()
 			time.Sleep(time.Second)
 		}
-		if n := b.wire.targets() - targets; n != 0 || b.wire.withdrawn != 0 {
+		if n := b.wire.targets() - targets; n != 0 || b.wire.taken() != 0 {
 			t.Fatalf("%d generations from a source that alternates", n)
 		}
 		if n := len(b.refusals()); n != 1 {

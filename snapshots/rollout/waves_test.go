@@ -67,7 +67,7 @@ func TestRemovalGoesInWaves(t *testing.T) {
 	run(t, waved(l, nil, ""), func(t *testing.T, b *bench) {
 		b.admit(person, numbers(0, 20)...)
 		b.settle()
-		first := b.wire.withdrawn
+		first := b.wire.taken()
 		if first == 0 || first > 4 {
 			t.Fatalf("%d of 20 withdrawn at first", first)
 		}
@@ -76,24 +76,24 @@ func TestRemovalGoesInWaves(t *testing.T) {
 			t.Fatalf("rollouts %+v", r)
 		}
 		time.Sleep(50 * time.Second)
-		if b.wire.withdrawn != first {
-			t.Fatalf("%d withdrawn within the first soak", b.wire.withdrawn)
+		if b.wire.taken() != first {
+			t.Fatalf("%d withdrawn within the first soak", b.wire.taken())
 		}
 		// An owner's change does not wait for it.
 		b.admit(addressing.Actor{Kind: addressing.Owner, ID: "o"}, 100)
 		b.settle()
-		if b.wire.withdrawn != first+1 {
-			t.Fatalf("%d withdrawn, want the owner's one more than %d", b.wire.withdrawn, first)
+		if b.wire.taken() != first+1 {
+			t.Fatalf("%d withdrawn, want the owner's one more than %d", b.wire.taken(), first)
 		}
 		// Another operator's does.
 		b.admit(person, 101)
 		b.settle()
-		if b.wire.withdrawn != first+1 || len(b.Rollouts()) != 1 {
-			t.Fatalf("a second removal did not wait: %d withdrawn, %d rollouts", b.wire.withdrawn, len(b.Rollouts()))
+		if b.wire.taken() != first+1 || len(b.Rollouts()) != 1 {
+			t.Fatalf("a second removal did not wait: %d withdrawn, %d rollouts", b.wire.taken(), len(b.Rollouts()))
 		}
 		time.Sleep(10 * time.Minute)
-		if b.wire.withdrawn != 22 || b.wire.routes() != 178 {
-			t.Fatalf("%d withdrawn in the end", b.wire.withdrawn)
+		if b.wire.taken() != 22 || b.wire.routes() != 178 {
+			t.Fatalf("%d withdrawn in the end", b.wire.taken())
 		}
 		for _, r := range b.Rollouts() {
 			if r.Phase != rollout.Done {
@@ -110,8 +110,8 @@ func TestOneRemovalIsAtOnce(t *testing.T) {
 			b.admit(person, i)
 			b.settle()
 		}
-		if b.wire.withdrawn != 5 {
-			t.Fatalf("%d of 5 single removals on the wire", b.wire.withdrawn)
+		if b.wire.taken() != 5 {
+			t.Fatalf("%d of 5 single removals on the wire", b.wire.taken())
 		}
 	})
 }
@@ -120,7 +120,7 @@ func TestPauseAndPromote(t *testing.T) {
 	run(t, waved(&told{}, nil, ""), func(t *testing.T, b *bench) {
 		b.admit(person, numbers(0, 20)...)
 		b.settle()
-		id, first := b.Rollouts()[0].ID, b.wire.withdrawn
+		id, first := b.Rollouts()[0].ID, b.wire.taken()
 		decide := func(verb rollout.EventKind) {
 			t.Helper()
 			if _, err := b.Decide(t.Context(), id, verb, person, "because"); err != nil {
@@ -130,7 +130,7 @@ func TestPauseAndPromote(t *testing.T) {
 		}
 		decide(rollout.Pause)
 		time.Sleep(time.Hour)
-		if b.wire.withdrawn != first {
+		if b.wire.taken() != first {
 			t.Fatal("a paused rollout went on")
 		}
 		if _, err := b.Decide(t.Context(), id, rollout.Promote, person, ""); err == nil {
@@ -138,7 +138,7 @@ func TestPauseAndPromote(t *testing.T) {
 		}
 		decide(rollout.Promote) // soaks again
 		decide(rollout.Promote) // skips the soak
-		if b.wire.withdrawn <= first {
+		if b.wire.taken() <= first {
 			t.Error("promoting a soaking rollout released nothing")
 		}
 		decide(rollout.Abort)
@@ -163,21 +163,21 @@ func TestRestartStops(t *testing.T) {
 	run(t, waved(l, nil, book), func(t *testing.T, b *bench) {
 		b.admit(person, numbers(0, 20)...)
 		b.settle()
-		first := b.wire.withdrawn
+		first := b.wire.taken()
 		b.stop()
 		b.start(waved(l, nil, book))
 		b.AttachDesired(b.intent)
 		time.Sleep(time.Hour)
 		r := b.Rollouts()
-		if len(r) != 1 || r[0].Phase != rollout.Paused || b.wire.withdrawn != first {
-			t.Fatalf("%d withdrawn, want %d: %+v", b.wire.withdrawn, first, r)
+		if len(r) != 1 || r[0].Phase != rollout.Paused || b.wire.taken() != first {
+			t.Fatalf("%d withdrawn, want %d: %+v", b.wire.taken(), first, r)
 		}
 		if _, err := b.Decide(t.Context(), r[0].ID, rollout.Promote, person, "looked at it"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if b.wire.withdrawn != 20 {
-			t.Fatalf("%d withdrawn after a person let it go on", b.wire.withdrawn)
+		if b.wire.taken() != 20 {
+			t.Fatalf("%d withdrawn after a person let it go on", b.wire.taken())
 		}
 	})
 }
@@ -192,8 +192,8 @@ func TestUnreadableBookHolds(t *testing.T) {
 	run(t, waved(&told{}, nil, book), func(t *testing.T, b *bench) {
 		b.admit(person, 1)
 		b.settle()
-		if b.wire.withdrawn != 0 || !strings.Contains(b.Status().LastError, "could not be read") {
-			t.Fatalf("%d withdrawn, %q", b.wire.withdrawn, b.Status().LastError)
+		if b.wire.taken() != 0 || !strings.Contains(b.Status().LastError, "could not be read") {
+			t.Fatalf("%d withdrawn, %q", b.wire.taken(), b.Status().LastError)
 		}
 		b.admit(addressing.Actor{Kind: addressing.Owner, ID: "o"}, 2)
 		b.settle()
@@ -203,6 +203,7 @@ func TestUnreadableBookHolds(t *testing.T) {
 // vitals speaks for every account, and says what it is told to say of one.
 func vitals(b *bench, board *health.Board, errors func(account string) float64, speaks func() bool) func() {
 	stop := make(chan struct{})
+	accounts := slices.Clone(b.intent.st.Accounts)
 	go func() {
 		tick := time.NewTicker(5 * time.Second)
 		defer tick.Stop()
@@ -211,13 +212,14 @@ func vitals(b *bench, board *health.Board, errors func(account string) float64, 
 			case <-stop:
 				return
 			case at := <-tick.C:
-				if !speaks() {
-					continue
-				}
 				var s []health.Sample
-				for _, a := range b.intent.st.Accounts {
-					s = append(s, health.Sample{Account: a.ID, Site: "fra", Service: "cdn", At: at, Requests: 100, Errors: 100 * errors(a.ID)})
+				b.mu.Lock() // what the test says of the accounts changes under it
+				for _, a := range accounts {
+					if speaks() {
+						s = append(s, health.Sample{Account: a.ID, Site: "fra", Service: "cdn", At: at, Requests: 100, Errors: 100 * errors(a.ID)})
+					}
 				}
+				b.mu.Unlock()
 				if err := board.Add(s); err != nil {
 					panic(err)
 				}
@@ -244,19 +246,21 @@ func TestHarmStopsTheFirstWave(t *testing.T) {
 		}, always)
 		defer stop()
 		time.Sleep(6 * time.Minute)
+		b.mu.Lock()
 		bad = true
 		for i := range 20 {
 			changed[b.intent.st.Prefixes[i].AccountID] = true
 		}
+		b.mu.Unlock()
 		b.admit(person, numbers(0, 20)...)
 		b.settle()
-		most := b.wire.withdrawn
+		most := b.wire.taken()
 		if most == 0 || most > 8 {
 			t.Fatalf("%d of 800 withdrawn in the first wave, want at most 1 %%", most)
 		}
 		time.Sleep(10 * time.Second)
-		if b.wire.routes() != 800 || b.wire.withdrawn != most {
-			t.Fatalf("%d routes 10 s later, %d withdrawn: %+v", b.wire.routes(), b.wire.withdrawn, b.Rollouts()[0].Why)
+		if b.wire.routes() != 800 || b.wire.taken() != most {
+			t.Fatalf("%d routes 10 s later, %d withdrawn: %+v", b.wire.routes(), b.wire.taken(), b.Rollouts()[0].Why)
 		}
 		if r := b.Rollouts()[0]; r.Phase != rollout.Failed || !r.Restored || l.trips() != 1 {
 			t.Fatalf("%s, restored %v, %d trips", r.Phase, r.Restored, l.trips())
@@ -292,10 +296,13 @@ func TestOneCustomersHarmStops(t *testing.T) {
 		}
 		b.admit(person, one...)
 		b.settle()
-		victim = b.Rollouts()[0].Waves[0].Items[0].Account
+		first := b.Rollouts()[0].Waves[0].Items[0].Account
+		b.mu.Lock()
+		victim = first
+		b.mu.Unlock()
 		time.Sleep(30 * time.Second)
 		r := b.Rollouts()[0]
-		if r.Phase != rollout.Failed || !strings.Contains(r.Why, victim) || b.wire.routes() != 900 {
+		if r.Phase != rollout.Failed || !strings.Contains(r.Why, first) || b.wire.routes() != 900 {
 			t.Fatalf("%s (%s), %d routes", r.Phase, r.Why, b.wire.routes())
 		}
 	})
@@ -309,18 +316,22 @@ func TestSilenceHolds(t *testing.T) {
 		stop := vitals(b, board, func(string) float64 { return 0 }, func() bool { return speaking })
 		defer stop()
 		time.Sleep(time.Minute)
+		b.mu.Lock()
 		speaking = false
+		b.mu.Unlock()
 		b.admit(person, numbers(0, 20)...)
 		b.settle()
-		first := b.wire.withdrawn
+		first := b.wire.taken()
 		time.Sleep(4 * time.Minute)
-		if r := b.Rollouts()[0]; b.wire.withdrawn != first || r.Phase != rollout.Soaking || !r.Waiting {
-			t.Fatalf("%d withdrawn, want %d: %s %q", b.wire.withdrawn, first, r.Phase, r.Why)
+		if r := b.Rollouts()[0]; b.wire.taken() != first || r.Phase != rollout.Soaking || !r.Waiting {
+			t.Fatalf("%d withdrawn, want %d: %s %q", b.wire.taken(), first, r.Phase, r.Why)
 		}
+		b.mu.Lock()
 		speaking = true
+		b.mu.Unlock()
 		time.Sleep(8 * time.Minute)
-		if r := b.Rollouts()[0]; r.Phase != rollout.Done || b.wire.withdrawn != 20 {
-			t.Fatalf("%s %q, %d withdrawn once it speaks again", r.Phase, r.Why, b.wire.withdrawn)
+		if r := b.Rollouts()[0]; r.Phase != rollout.Done || b.wire.taken() != 20 {
+			t.Fatalf("%s %q, %d withdrawn once it speaks again", r.Phase, r.Why, b.wire.taken())
 		}
 	})
 }
@@ -362,7 +373,9 @@ func TestNeighborsOneFirst(t *testing.T) {
 		if changed() != 1 {
 			t.Fatalf("%d neighbors changed at first", changed())
 		}
+		b.mu.Lock()
 		bad = true
+		b.mu.Unlock()
 		time.Sleep(15 * time.Second)
 		if r := b.Rollouts()[0]; changed() != 0 || r.Phase != rollout.Failed {
 			t.Fatalf("%d neighbors changed after harm, %s %s", changed(), r.Phase, r.Why)
