@@ -72,10 +72,10 @@ func (b *Breaker) single(enrolled int) bool {
 func (b *Breaker) Risks(enrolled int) []string {
 	var out []string
 	if b.single(enrolled) {
-		out = append(out, fmt.Sprintf("single_person: one person alone resets the breaker and approves losses, %s after asking (breaker.approval_mode, holdfast approver add)", b.SingleDelay))
+		out = append(out, fmt.Sprintf("single_person: one person alone resets the breaker and approves losses, %s after asking (breaker.approval_mode; enrol another with holdfast token create --role approve)", b.SingleDelay))
 	}
 	if b.ApprovalMode == TwoPerson && enrolled < 2 {
-		out = append(out, "no_second_person: nobody can approve or reset (breaker.approval_mode two_person): enrol another person with holdfast approver add")
+		out = append(out, "no_second_person: nobody can approve or reset (breaker.approval_mode two_person): enrol another person with holdfast token create --role approve")
 	}
 	for _, rule := range b.Limits.Shadow {
 		out = append(out, "limit_in_shadow: "+rule+" decides nothing (breaker.shadow)")
