@@ -113,6 +113,23 @@ func networks(list *[]string) ([]netip.Prefix, error) {
 	return out, nil
 }
 
+// changedToken is a token as it stands after a change of it.
+func changedToken(ctx context.Context, reg *addressing.Registry, id string, cs addressing.ChangeSet, op string) (Token, error) {
+	c := callIn(ctx)
+	all, err := reg.Tokens(ctx, c.scope)
+	if err != nil {
+		return Token{}, err
+	}
+	for _, t := range all {
+		if t.ID == id {
+			out := tokenOut(t)
+			out.ChangeID = c.changed(cs)
+			return out, nil
+		}
+	}
+	return Token{}, &addressing.Error{Code: addressing.CodeNotFound, Op: op, Detail: "no such token"}
+}
+
 // RevokeToken ends a token at once.
 func (h *handlers) RevokeToken(ctx context.Context, r RevokeTokenRequestObject) (RevokeTokenResponseObject, error) {
 	reg, err := h.intent()
@@ -124,18 +141,11 @@ func (h *handlers) RevokeToken(ctx context.Context, r RevokeTokenRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := reg.Tokens(ctx, c.scope)
+	out, err := changedToken(ctx, reg, r.TokenID, cs, "revoke token")
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range all {
-		if t.ID == r.TokenID {
-			out := tokenOut(t)
-			out.ChangeID = c.changed(cs)
-			return RevokeToken200JSONResponse{Body: out}, nil
-		}
-	}
-	return nil, &addressing.Error{Code: addressing.CodeNotFound, Op: "revoke token", Detail: "no such token"}
+	return RevokeToken200JSONResponse{Body: out}, nil
 }
 
 // RotateToken creates the successor of a token. The old one stays until the
@@ -179,16 +189,9 @@ func (h *handlers) RetireToken(ctx context.Context, r RetireTokenRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := reg.Tokens(ctx, c.scope)
+	out, err := changedToken(ctx, reg, r.TokenID, cs, "retire token")
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range all {
-		if t.ID == r.TokenID {
-			out := tokenOut(t)
-			out.ChangeID = c.changed(cs)
-			return RetireToken200JSONResponse{Body: out}, nil
-		}
-	}
-	return nil, &addressing.Error{Code: addressing.CodeNotFound, Op: "retire token", Detail: "no such token"}
+	return RetireToken200JSONResponse{Body: out}, nil
 }
