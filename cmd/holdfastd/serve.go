@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -542,19 +543,21 @@ func (d *daemon) applied(a rollout.Applied) {
 func (d *daemon) close() {
 	d.servers.close()
 	if d.speaker != nil {
-		if err := d.speaker.Close(); err != nil {
-			d.log.Error("speaker", "error", err)
-		}
+		shut(d.log, "speaker", d.speaker)
 	}
 	if d.breaker != nil {
-		if err := d.breaker.Close(); err != nil {
-			d.log.Error("breaker journal", "error", err)
-		}
+		shut(d.log, "breaker journal", d.breaker)
 	}
 	if d.store != nil {
-		if err := d.store.Close(); err != nil {
-			d.log.Error("snapshots", "error", err)
-		}
+		shut(d.log, "snapshots", d.store)
+	}
+}
+
+// shut closes a part of the program. What fails is told: there is nobody left
+// to do anything about it.
+func shut(log *slog.Logger, part string, c io.Closer) {
+	if err := c.Close(); err != nil {
+		log.Error(part, "error", err)
 	}
 }
 

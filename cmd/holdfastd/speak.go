@@ -215,14 +215,10 @@ func (l *lone) listen() error {
 func (l *lone) close() {
 	l.servers.close()
 	if l.speaker != nil {
-		if err := l.speaker.Close(); err != nil {
-			l.log.Error("speaker", "error", err)
-		}
+		shut(l.log, "speaker", l.speaker)
 	}
 	if l.store != nil {
-		if err := l.store.Close(); err != nil {
-			l.log.Error("snapshots", "error", err)
-		}
+		shut(l.log, "snapshots", l.store)
 	}
 }
 
