@@ -147,9 +147,8 @@ func checkASPath(value []byte, octets int, confederation bool) string {
 			return "segment overruns the attribute"
 		}
 		for asns := value[2:end]; len(asns) > 0; asns = asns[octets:] {
-			// RFC 7607 section 2: An UPDATE message that contains the AS number
-			// zero in the AS_PATH, AS4_PATH, AGGREGATOR, or AS4_AGGREGATOR
-			// attribute MUST be considered as malformed.
+			// RFC 7607 section 2: AS number 0 belongs to nobody, so a path with it
+			// is malformed.
 			if asnAt(asns, octets) == 0 {
 				return "AS number 0"
 			}
@@ -226,15 +225,9 @@ func (p ASPath) withoutConfederation() ASPath {
 }
 
 // mergeAS4Path rebuilds the path of a neighbor without four-octet AS numbers.
-// RFC 6793 section 4.2.3: If the number of AS numbers in the AS_PATH attribute
-// is less than the number of AS numbers in the AS4_PATH attribute, then the
-// AS4_PATH attribute SHALL be ignored. If the number of AS numbers in the
-// AS_PATH attribute is larger than or equal to the number of AS numbers in the
-// AS4_PATH attribute, then the AS path information SHALL be constructed by
-// taking as many AS numbers and path segments as necessary from the leading
-// part of the AS_PATH attribute, and then prepending them to the AS4_PATH
-// attribute so that the AS path information has a number of AS numbers
-// identical to that of the AS_PATH attribute.
+// RFC 6793 section 4.2.3: AS4_PATH knows the true numbers of the far end of the
+// path, AS_PATH all of its hops. What AS4_PATH lacks is taken from the front of
+// AS_PATH; an AS4_PATH longer than AS_PATH cannot be true and is ignored.
 func mergeAS4Path(path, as4 ASPath) ASPath {
 	as4 = as4.withoutConfederation()
 	lead := path.Hops() - as4.Hops()

@@ -171,11 +171,9 @@ type as4Attributes struct {
 	aggregator Aggregator
 }
 
-// merge applies RFC 6793 section 4.2.3: A NEW BGP speaker MUST also be prepared
-// to receive the AS4_AGGREGATOR attribute along with the AGGREGATOR attribute
-// from an OLD BGP speaker. When both of the attributes are received, if the AS
-// number in the AGGREGATOR attribute is not AS_TRANS, then: - the
-// AS4_AGGREGATOR attribute and the AS4_PATH attribute SHALL be ignored.
+// merge applies RFC 6793 section 4.2.3: an AGGREGATOR that is not AS_TRANS was
+// set behind the speaker that wrote both AS4 attributes, which are out of date
+// then and ignored.
 func (as4 as4Attributes) merge(attrs *Attributes) {
 	if as4.aggregator != (Aggregator{}) && attrs.Aggregator != (Aggregator{}) {
 		if attrs.Aggregator.AS != ASTrans {
@@ -308,9 +306,7 @@ func (attrs *Attributes) append(dst []byte, octets int) []byte {
 }
 
 // appendAS4 appends what a neighbor with two-octet AS numbers cannot read from
-// AS_PATH and AGGREGATOR. RFC 6793 section 4.2.2: the NEW BGP speaker SHOULD
-// send the AS4_PATH attribute only if the path has a number that does
-// not fit two octets.
+// AS_PATH and AGGREGATOR (RFC 6793 section 4.2.2), where they say more than these.
 func (attrs *Attributes) appendAS4(dst []byte, octets int) []byte {
 	if octets == 4 {
 		return dst

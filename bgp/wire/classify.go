@@ -41,10 +41,8 @@ func (s Session) Rule(a Attribute) Ruling {
 	if ruling.Action <= TreatAsWithdraw && ruling.data == nil && ruling.subcode != SubMalformedASPath {
 		ruling.data = a.raw
 	}
-	// RFC 7606 section 3 (c): If the value of either the Optional or Transitive
-	// bits in the Attribute Flags is in conflict with the values specified for
-	// the corresponding attribute type code, then the attribute is malformed and
-	// the treat-as-withdraw approach used.
+	// RFC 7606 section 3 (c): Optional and Transitive bits that are wrong for the
+	// type make the attribute malformed, and the routes are treated as withdrawn.
 	unused := ruling.Action == AttributeDiscard && (a.Type == AttrMPReach || a.Type == AttrMPUnreach)
 	if a.Flags&optionalTransitive != knownFlags[a.Type] && ruling.Action > TreatAsWithdraw && !unused {
 		return Ruling{Action: TreatAsWithdraw, Attribute: a.Type, subcode: SubAttributeFlags, data: a.raw, Why: "flags do not fit the attribute"}
@@ -67,10 +65,8 @@ func (s Session) ruleUnwanted(a Attribute) (Ruling, bool) {
 			return discard("from an external neighbor")
 		}
 	case AttrAS4Path, AttrAS4Aggregator:
-		// RFC 6793 section 4.1: The AS4_PATH and AS4_AGGREGATOR attributes MUST
-		// NOT be carried in an UPDATE message between NEW BGP speakers. A NEW BGP
-		// speaker that receives [one] from another NEW BGP speaker MUST discard
-		// the path attribute and continue processing the UPDATE message.
+		// RFC 6793 section 4.1: between speakers of four-octet AS numbers these two
+		// say nothing; they are discarded, the routes stay.
 		if !s.TwoOctetAS {
 			return discard("from a neighbor with four-octet AS numbers")
 		}
@@ -85,21 +81,16 @@ func (s Session) ruleUnwanted(a Attribute) (Ruling, bool) {
 	}
 	switch {
 	case a.Flags&FlagOptional == 0:
-		// RFC 4271 section 6.3: If any of the well-known mandatory attributes
-		// are not recognized, then the Error Subcode MUST be set to Unrecognized
-		// Well-known Attribute. The Data field MUST contain the unrecognized
-		// attribute (type, length, and value).
+		// RFC 4271 section 6.3: a well-known attribute that we do not know ends the
+		// session, with the whole attribute as data.
 		return Ruling{Action: SessionReset, Attribute: a.Type, subcode: SubUnrecognizedWellKnown, data: a.raw, Why: "unrecognized well-known attribute"}, true
 	case a.Flags&FlagTransitive == 0:
-		// RFC 4271 section 5: Unrecognized non-transitive optional attributes
-		// MUST be quietly ignored and not passed along to other BGP peers.
+		// RFC 4271 section 5: an unknown optional attribute goes no further unless
+		// it is transitive.
 		return discard("unrecognized non-transitive attribute")
 	}
-	// RFC 4271 section 5: If a path with an unrecognized transitive optional
-	// attribute is accepted and passed to other BGP peers, then the unrecognized
-	// transitive optional attribute of that path MUST be passed, along with the
-	// path, to other BGP peers with the Partial bit in the Attribute Flags octet
-	// set to 1.
+	// RFC 4271 section 5: an unknown transitive attribute is passed on with the
+	// Partial bit, which says that somebody on the way did not understand it.
 	return Ruling{Action: Accept, Attribute: a.Type}, true
 }
 
@@ -129,10 +120,8 @@ func (s Session) ruleValue(a Attribute) Ruling {
 			return withdraw(SubInvalidNextHop, why)
 		}
 	case AttrMED, AttrLocalPref, AttrOriginatorID, AttrOTC:
-		// RFC 7606 sections 7.4, 7.5, 7.9; RFC 9234 section 5: The OTC Attribute
-		// is considered malformed if the length value is not 4. An UPDATE message
-		// with a malformed OTC Attribute SHALL be handled using the approach of
-		// treat-as-withdraw.
+		// RFC 7606 sections 7.4, 7.5, 7.9 and RFC 9234 section 5: four octets, or
+		// the routes are treated as withdrawn.
 		return multipleOf(v, 4, 4)
 	case AttrAtomicAggregate:
 		// RFC 7606 section 7.6: malformed "if its length is not 0", discarded.
@@ -148,9 +137,7 @@ func (s Session) ruleValue(a Attribute) Ruling {
 			return Ruling{Action: AttributeDiscard, Why: "malformed"}
 		}
 	case AttrAS4Path:
-		// RFC 6793 section 6: A NEW BGP speaker that receives a malformed
-		// AS4_PATH attribute in an UPDATE message from an OLD BGP speaker MUST
-		// discard the attribute and continue processing the UPDATE message.
+		// RFC 6793 section 6: a malformed AS4_PATH is discarded, AS_PATH still holds.
 		// Confederation segments in it are dropped when it is merged.
 		if why := checkASPath(v, 4, true); why != "" || len(v) == 0 {
 			return Ruling{Action: AttributeDiscard, Why: "malformed"}
@@ -198,11 +185,8 @@ func (s Session) ruleASPath(v []byte) Ruling {
 	if s.Internal || s.FirstAS == 0 {
 		return Ruling{Action: Accept}
 	}
-	// RFC 4271 section 6.3: If the UPDATE message is received from an external
-	// peer, the local system MAY check whether the leftmost AS in the
-	// AS_PATH attribute is equal to the autonomous system number of the peer
-	// that sent the message. If the check determines this is not the case, the
-	// Error Subcode MUST be set to Malformed AS_PATH.
+	// RFC 4271 section 6.3 allows this check: an external neighbor puts its own AS
+	// number in front of every path it sends.
 	if len(v) == 0 || SegmentType(v[0]) != ASSequence || !s.isFirstAS(asnAt(v[2:], s.asOctets())) {
 		return withdraw(SubMalformedASPath, "does not start with the neighbor's AS")
 	}
@@ -243,10 +227,9 @@ func (s Session) ruleMPReach(v []byte) Ruling {
 		return Ruling{Action: AttributeDiscard, Why: "family was not negotiated"}
 	}
 	end := 4 + int(v[3])
-	// RFC 7606 section 7.11: If the Length of Next Hop Network Address field of
-	// the MP_REACH_NLRI attribute is inconsistent with that which was expected,
-	// the attribute is considered malformed. IPv4 unicast with an IPv6 next hop
-	// (RFC 8950) was never negotiated. Lengths for IPv6: RFC 2545 section 3.
+	// RFC 7606 section 7.11: where the next hop ends, the prefixes begin, so a length
+	// that its family does not have leaves no way to find them. For IPv6 see RFC 2545
+	// section 3; an IPv6 next hop of IPv4 (RFC 8950) was never negotiated.
 	v6 := f == IPv6Unicast
 	if good := v6 && (v[3] == 16 || v[3] == 32) || !v6 && v[3] == 4; !good || len(v) < end+1 {
 		return reset("length of the next hop does not fit the family")

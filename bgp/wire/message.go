@@ -74,26 +74,20 @@ func CheckHeader(header []byte) (length int, t Type, refuse *Notification) {
 	if len(header) < HeaderLen {
 		return 0, 0, badLength(len(header))
 	}
-	// RFC 4271 section 6.1: The expected value of the Marker field of the
-	// message header is all ones. If the Marker field of the message header is
-	// not as expected, then a synchronization error has occurred and the Error
-	// Subcode MUST be set to Connection Not Synchronized.
+	// RFC 4271 section 6.1: sixteen octets of ones. Anything else means that we
+	// have lost the borders of messages, and nothing after it can be trusted.
 	for _, b := range header[:16] {
 		if b != 0xff {
 			return 0, 0, &Notification{Code: CodeHeader, Subcode: SubNotSynchronized}
 		}
 	}
 	length, t = int(binary.BigEndian.Uint16(header[16:])), Type(header[18])
-	// RFC 4271 section 6.1: if the Length field of the message header is less
-	// than 19 or greater than 4096 then the Error Subcode MUST be set to
-	// Bad Message Length. The Data field MUST contain the erroneous Length
-	// field.
+	// RFC 4271 section 6.1: from 19 to 4096 octets; the data of the NOTIFICATION
+	// is the length that was sent.
 	if length < HeaderLen || length > MaxMessageLen {
 		return 0, 0, badLength(length)
 	}
-	// RFC 4271 section 6.1: If the Type field of the message header is not
-	// recognized, then the Error Subcode MUST be set to Bad Message Type. The
-	// Data field MUST contain the erroneous Type field.
+	// RFC 4271 section 6.1: the data of the NOTIFICATION is the unknown type.
 	low, high := t.lengths()
 	if low == 0 {
 		return 0, 0, &Notification{Code: CodeHeader, Subcode: SubBadType, Data: []byte{header[18]}}

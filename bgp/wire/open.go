@@ -63,10 +63,8 @@ func ParseOpen(body []byte) (Open, error) {
 		HoldTime: binary.BigEndian.Uint16(body[3:]),
 		RouterID: netip.AddrFrom4([4]byte(body[5:9])),
 	}
-	// RFC 4271 section 6.2: If the version number in the Version field of the
-	// received OPEN message is not supported, then the Error Subcode MUST be
-	// set to Unsupported Version Number. The Data field is a 2-octet unsigned
-	// integer, which indicates the largest, locally-supported version number.
+	// RFC 4271 section 6.2: the data of the NOTIFICATION is the highest version
+	// that we speak.
 	if body[0] != version4 {
 		return Open{}, &Notification{Code: CodeOpen, Subcode: SubUnsupportedVersion, Data: []byte{0, version4}}
 	}
@@ -87,8 +85,7 @@ func (o Open) check() error {
 	if o.AS == 0 || o.ASN() == 0 {
 		return &Notification{Code: CodeOpen, Subcode: SubBadPeerAS}
 	}
-	// RFC 4271 section 6.2: An implementation MUST reject Hold Time values of
-	// one or two seconds.
+	// RFC 4271 section 6.2: a hold time is 0 or at least three seconds.
 	if o.HoldTime == 1 || o.HoldTime == 2 {
 		return &Notification{Code: CodeOpen, Subcode: SubUnacceptableHoldTime}
 	}
@@ -103,9 +100,8 @@ func (o Open) check() error {
 // the length of each has.
 func optionalParameters(body []byte) (parameters []byte, lengthOctets int, ok bool) {
 	length, rest := int(body[9]), body[10:]
-	// RFC 9072 section 2: the length of the short form MUST NOT be set to 0
-	// and MUST be ignored on receipt once the use of the extended format is
-	// determined positively by inspection of the Non-Ext OP Type field.
+	// RFC 9072 section 2: a first parameter of type 255 marks the extended form;
+	// the length in the short form is not 0 then and says nothing else.
 	if length != 0 && len(rest) >= 3 && rest[0] == parameterExtended {
 		return rest[3:], 2, int(binary.BigEndian.Uint16(rest[1:])) == len(rest)-3
 	}
@@ -128,9 +124,8 @@ func parseParameters(parameters []byte, lengthOctets int) (Capabilities, error) 
 		if len(parameters) < end {
 			return nil, unspecific
 		}
-		// RFC 4271 section 6.2: If one of the Optional Parameters in the OPEN
-		// message is not recognized, then the Error Subcode MUST be set to
-		// Unsupported Optional Parameters.
+		// RFC 4271 section 6.2: an optional parameter that is not capabilities is
+		// refused by its own subcode.
 		if parameters[0] != parameterCaps {
 			return nil, &Notification{Code: CodeOpen, Subcode: SubUnsupportedParameter}
 		}

@@ -89,9 +89,8 @@ func appendReach4(dst []byte, list string, prefixes []netip.Prefix) []byte {
 	return endMessage(dst, start)
 }
 
-// appendReach6: RFC 7606 section 5.1: The MP_REACH_NLRI or MP_UNREACH_NLRI
-// attribute (if present) SHALL be encoded as the very first path attribute in an
-// UPDATE message.
+// appendReach6 writes MP_REACH_NLRI before all other attributes, so that a damaged
+// one behind it cannot hide the prefixes (RFC 7606 section 5.1).
 func appendReach6(dst []byte, nextHop, list string, prefixes []netip.Prefix, octets int) []byte {
 	start := len(dst)
 	dst = append(beginMessage(dst, TypeUpdate), 0, 0, 0, 0)

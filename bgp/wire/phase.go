@@ -28,12 +28,7 @@ func (p Phase) Admit(t Type) *Notification {
 	if admitted {
 		return nil
 	}
-	// RFC 6608 section 4: If a BGP speaker receives an unexpected message
-	// (e.g., KEEPALIVE/UPDATE/ROUTE-REFRESH message) on a session in OpenSent
-	// state, it MUST send to the neighbor a NOTIFICATION message with the Error
-	// Code Finite State Machine Error and the Error Subcode Receive Unexpected
-	// Message in OpenSent State. The Data field is a 1-octet, unsigned integer
-	// that indicates the type of the unexpected message. The other states
-	// likewise; their subcodes are the numbers of the phases.
+	// RFC 6608 section 4: the data is the type of the message that nobody expected in
+	// this state; the subcodes are the numbers of the phases.
 	return &Notification{Code: CodeFSM, Subcode: uint8(p), Data: []byte{byte(t)}}
 }

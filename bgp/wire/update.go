@@ -106,10 +106,8 @@ func (s Session) Classify(body []byte) Update {
 	u := Update{Ruling: Ruling{Action: Accept}, session: s}
 	withdrawn, list, nlri, ok := splitUpdate(body)
 	if !ok {
-		// RFC 4271 section 6.3: If the Withdrawn Routes Length or Total
-		// Attribute Length is too large (i.e., if Withdrawn Routes Length + Total
-		// Attribute Length + 23 exceeds the message Length), then the Error
-		// Subcode MUST be set to Malformed Attribute List.
+		// RFC 4271 section 6.3: two lengths that overrun the message leave nothing to
+		// hold on to: no route in it can be told from the next.
 		u.Ruling = Ruling{Action: SessionReset, subcode: SubMalformedAttributes, Why: "lengths exceed the message"}
 		return u
 	}
@@ -118,13 +116,9 @@ func (s Session) Classify(body []byte) Update {
 	u.fields(withdrawn, nlri)
 	u.mandatory(&seen)
 	if u.Action == TreatAsWithdraw && u.beyondUnreach && !u.reachable && len(nlri) == 0 {
-		// RFC 7606 section 5.2: if an UPDATE message is encountered that does
-		// contain path attributes other than MP_UNREACH_NLRI and doesn't encode
-		// any reachable NLRI, we cannot be confident that the NLRI have been
-		// successfully parsed. For this reason, if any path attribute
-		// errors are encountered in such an UPDATE message and if any encountered
-		// error specifies an error-handling approach other than attribute
-		// discard, then the session reset approach MUST be used.
+		// RFC 7606 section 5.2: attributes without a prefix that they could belong to.
+		// Perhaps the prefixes were what got damaged, so nobody knows which routes to
+		// treat as withdrawn, and the session has to go.
 		u.Action = SessionReset
 	}
 	u.markEndOfRIB(withdrawn, nlri)
@@ -177,14 +171,9 @@ func (u *Update) walk() (seen typeSet) {
 	return seen
 }
 
-// repeated rules on the second occurrence of an attribute. RFC 7606 section 3
-// (g): If the MP_REACH_NLRI attribute or the MP_UNREACH_NLRI attribute
-// appears more than once in the UPDATE message, then a NOTIFICATION message
-// MUST be sent with the Error Subcode Malformed Attribute List. If any other
-// attribute (whether recognized or unrecognized) appears more than once in an
-// UPDATE message, then all the occurrences of the attribute other than the
-// first one SHALL be discarded and the UPDATE message will continue to be
-// processed.
+// repeated rules on the second occurrence of an attribute. RFC 7606 section 3 (g):
+// of two lists of prefixes none can be preferred, which ends the session; of any
+// other attribute the first counts.
 func repeated(t AttributeType) Ruling {
 	if t == AttrMPReach || t == AttrMPUnreach {
 		return Ruling{Action: SessionReset, Attribute: t, subcode: SubMalformedAttributes, Why: "appears more than once"}
@@ -222,9 +211,8 @@ func (u *Update) attribute(a Attribute) {
 
 // fields checks the message's own fields of IPv4 prefixes.
 func (u *Update) fields(withdrawn, nlri []byte) {
-	// RFC 7606 section 5.3: NLRI that cannot be walked cannot be withdrawn
-	// either, and RFC 4271 section 6.3: If the field is syntactically
-	// incorrect, then the Error Subcode MUST be set to Invalid Network Field.
+	// RFC 7606 section 5.3, RFC 4271 section 6.3: prefixes that cannot be walked
+	// cannot be withdrawn either.
 	if !checkPrefixes(withdrawn, false) || !checkPrefixes(nlri, false) {
 		u.worsen(Ruling{Action: SessionReset, subcode: SubInvalidNetwork, Why: "malformed IPv4 prefix"})
 		return
@@ -238,9 +226,8 @@ func (u *Update) fields(withdrawn, nlri []byte) {
 	}
 }
 
-// mandatory checks that an UPDATE with routes says all it must. RFC 7606
-// section 3 (d): If any of the well-known mandatory attributes are not present
-// in an UPDATE message, then treat-as-withdraw MUST be used.
+// mandatory checks that an UPDATE with routes says all it must; its routes are
+// treated as withdrawn otherwise (RFC 7606 section 3 (d)).
 func (u *Update) mandatory(seen *typeSet) {
 	if u.announced.empty() && u.reached.empty() {
 		return
@@ -265,12 +252,9 @@ func (u *Update) mandatory(seen *typeSet) {
 // attributeTypeData holds the one octet of data of a missing attribute.
 var attributeTypeData = [...][1]byte{AttrOrigin: {1}, AttrASPath: {2}, AttrNextHop: {3}, AttrLocalPref: {5}}
 
-// markEndOfRIB recognises the two forms of End-of-RIB. RFC 4724 section 2: An
-// UPDATE message with no reachable Network Layer Reachability Information (NLRI)
-// and empty withdrawn NLRI is specified as the End-of-RIB marker [for IPv4
-// unicast]. For any other <AFI, SAFI>, it is an UPDATE message that contains
-// only the MP_UNREACH_NLRI attribute with no withdrawn routes for that <AFI,
-// SAFI>. An UPDATE with any other attribute is not one.
+// markEndOfRIB recognises the two forms of End-of-RIB (RFC 4724 section 2): an
+// empty UPDATE for IPv4 unicast, and for any other family one whose only attribute
+// is an MP_UNREACH_NLRI without prefixes.
 func (u *Update) markEndOfRIB(withdrawn, nlri []byte) {
 	if u.Action != Accept || len(withdrawn)+len(nlri) > 0 {
 		return
