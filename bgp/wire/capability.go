@@ -241,7 +241,7 @@ func (cs Capabilities) GracefulRestart() (GracefulRestart, bool) {
 }
 
 // LongLivedFamily is one family of the long-lived graceful restart capability
-// (RFC 9494 section 4.1).
+// (RFC 9494 section 3.1).
 type LongLivedFamily struct {
 	Family     Family
 	Forwarding bool
