@@ -164,27 +164,30 @@ func (m *Model) pick(sh *shelf, s Scope, d dim) *ledger {
 }
 
 // open makes an empty ledger with the windows of its scope and dimension.
-func (m *Model) open(id ledgerID) *ledger {
+func (m *Model) open(id ledgerID) *ledger { return newLedger(m.book, m.rungs(id)) }
+
+// rungs are the windows of a scope and dimension.
+func (m *Model) rungs(id ledgerID) []Rung {
 	lim := &m.limits
 	switch id.dim {
 	case dimLoss:
 		if id.scope.Kind == ScopeActor {
-			return newLedger(m.book, lim.Actor, lim.ops())
+			return slices.Concat(lim.Actor, lim.ops())
 		}
-		return newLedger(m.book, map[ScopeKind][]Rung{ScopeGlobal: lim.Ladder, ScopeAccount: lim.Account,
-			ScopeService: lim.Service, ScopeNeighbor: lim.Neighbor}[id.scope.Kind])
+		return map[ScopeKind][]Rung{ScopeGlobal: lim.Ladder, ScopeAccount: lim.Account,
+			ScopeService: lim.Service, ScopeNeighbor: lim.Neighbor}[id.scope.Kind]
 	case dimAccounts:
-		return newLedger(m.book, lim.Accounts)
+		return lim.Accounts
 	case dimOwner:
 		if id.scope.Kind == ScopeAccount {
 			// The second window says how much of the global ones is this owner's.
-			return newLedger(m.book, lim.Owner, lim.longRungs())
+			return slices.Concat(lim.Owner, lim.longRungs())
 		}
-		return newLedger(m.book, lim.longRungs())
+		return lim.longRungs()
 	case dimBindings:
-		return newLedger(m.book, lim.Bindings)
+		return lim.Bindings
 	case dimModifies:
-		return newLedger(m.book, lim.Modifies)
+		return lim.Modifies
 	case dimOnDemand:
 		rungs := slices.Clone(lim.OnDemand)
 		if id.scope.Kind == ScopeGlobal {
@@ -192,15 +195,15 @@ func (m *Model) open(id ledgerID) *ledger {
 				rungs[i].Total *= max(1, lim.OnDemandGlobal)
 			}
 		}
-		return newLedger(m.book, rungs)
+		return rungs
 	case dimEmergency:
-		return newLedger(m.book, []Rung{{Name: "breaker.emergency", Span: hour, Total: lim.EmergencyHour, Unit: Routes}})
+		return []Rung{{Name: "breaker.emergency", Span: hour, Total: lim.EmergencyHour, Unit: Routes}}
 	case dimAllowance:
-		return newLedger(m.book, []Rung{{Name: "breaker.allowance", Span: hour, Total: lim.OwnerWhileOpen, Unit: Routes}})
+		return []Rung{{Name: "breaker.allowance", Span: hour, Total: lim.OwnerWhileOpen, Unit: Routes}}
 	case dimExcused, dimState:
-		return newLedger(m.book, []Rung{{Name: "breaker.W6", Span: hour, Net: true, Unit: Routes}})
+		return []Rung{{Name: "breaker.W6", Span: hour, Net: true, Unit: Routes}}
 	}
-	return newLedger(m.book)
+	return nil
 }
 
 // ops are the limits of W1, which count operations, whatever they weigh.

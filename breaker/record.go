@@ -29,12 +29,13 @@ const (
 	RecordBase     RecordKind = 13 // what is advertised changed: later denominators
 	RecordSwitch   RecordKind = 14 // a kill switch was turned
 	RecordAsk      RecordKind = 15 // one person alone asked for a reset
+	RecordAmend    RecordKind = 16 // the limits were changed at work; nothing to replay
 )
 
 var recordNames = map[RecordKind]string{
 	RecordCharge: "charge", RecordRelease: "release", RecordGain: "gain", RecordTrip: "trip",
 	RecordReset: "reset", RecordPeak: "peak", RecordOversize: "oversize", RecordApprove: "approve",
-	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down", RecordBase: "base", RecordSwitch: "switch", RecordAsk: "ask",
+	RecordRevoke: "revoke", RecordStart: "start", RecordMark: "mark", RecordDown: "down", RecordBase: "base", RecordSwitch: "switch", RecordAsk: "ask", RecordAmend: "amend",
 }
 
 // String names the kind.

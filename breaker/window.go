@@ -269,15 +269,18 @@ type ledger struct {
 	id    uint32
 }
 
-func newLedger(b *book, rungs ...[]Rung) *ledger {
-	l := &ledger{book: b, id: uint32(len(b.ledgers))}
+func newLedger(b *book, rungs []Rung) *ledger {
+	l := &ledger{book: b, id: uint32(len(b.ledgers)), rings: newRings(rungs)}
 	b.ledgers = append(b.ledgers, l)
-	for _, list := range rungs {
-		for _, r := range list {
-			l.rings = append(l.rings, newRing(r))
-		}
-	}
 	return l
+}
+
+func newRings(rungs []Rung) []*ring {
+	rings := make([]*ring, len(rungs))
+	for i := range rungs {
+		rings[i] = newRing(rungs[i])
+	}
+	return rings
 }
 
 func (l *ledger) advance(now int64) {
@@ -429,13 +432,18 @@ func (l *ledger) forget() {
 	}
 }
 
-// load counts a mark read back from the journal.
-func (l *ledger) load(k key, m mark) {
+// count puts a mark into every window that holds its time.
+func (l *ledger) count(k key, m mark) {
 	for _, w := range l.rings {
 		if u := w.counted(k, m, true); u != 0 {
 			w.put(m.at, k.side(), u)
 		}
 	}
+}
+
+// load counts a mark read back from the journal.
+func (l *ledger) load(k key, m mark) {
+	l.count(k, m)
 	e := l.entry(k)
 	e.mark, e.had = m, hadUnknown
 }

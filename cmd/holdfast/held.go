@@ -103,7 +103,7 @@ func limitsCommand() *cli.Command {
 			if err := conn.get(conn.GetBreakerLimits(c.Context)).into(&l); err != nil {
 				return err
 			}
-			reason, err := prepare(c, mutation{verb: "breaker limits --loosen", plan: "loosen from the next start on: " + strings.Join(l.Waiting, "; "), destructive: true})
+			reason, err := prepare(c, mutation{verb: "breaker limits --loosen", plan: "loosen: " + strings.Join(l.Waiting, "; "), destructive: true})
 			if err != nil {
 				return err
 			}

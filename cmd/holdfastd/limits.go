@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 )
 
 // limitsInForce are the breaker's limits. What the configuration file tightens
@@ -48,6 +49,13 @@ func openLimits(path string, want breaker.Limits, first bool, now time.Time) (li
 			err = nil
 		}
 	}
+	l := kept.meets(want, now)
+	return l, errors.Join(err, writeLimits(path, l.file))
+}
+
+// meets settles what is in force where a configuration wants other limits than
+// those that are kept.
+func (kept limitsFile) meets(want breaker.Limits, now time.Time) limitsInForce {
 	// A freeze that is over is missed by nobody.
 	kept.Limits.Freezes = slices.DeleteFunc(slices.Clone(kept.Limits.Freezes), func(f breaker.Freeze) bool { return !f.Until.After(now) })
 	l := limitsInForce{force: want, waiting: want.Loosens(kept.Limits), file: kept}
@@ -58,7 +66,37 @@ func openLimits(path string, want breaker.Limits, first bool, now time.Time) (li
 	if !slices.Equal(l.file.Asking, l.waiting) {
 		l.file.AskedBy, l.file.AskedAt, l.file.Asking = "", time.Time{}, nil
 	}
-	return l, errors.Join(err, writeLimits(path, l.file))
+	return l
+}
+
+// amend takes over the limits of another configuration: what it tightens
+// applies now, what it loosens waits for two persons as at a start.
+func (d *daemon) amend(want breaker.Limits, by addressing.Actor, reason string, at time.Time) error {
+	d.settling.Lock()
+	defer d.settling.Unlock()
+	l := d.limits.file.meets(want, at)
+	if err := d.enforce(l, reason+" (by "+by.Key()+")", gate.Actor(addressing.Actor{Kind: addressing.System, ID: "config"}), at); err != nil {
+		return err
+	}
+	if len(l.waiting) > 0 {
+		d.log.Error("the configuration loosens limits of the breaker: that waits for two persons", "page", true, "loosens", l.waiting)
+	}
+	return nil
+}
+
+// enforce makes limits those in force, on disk and at the breaker. Its caller
+// holds settling.
+func (d *daemon) enforce(l limitsInForce, reason string, by breaker.Actor, at time.Time, approvers ...string) error {
+	was := d.limits.file
+	if err := writeLimits(d.dir.limits(), l.file); err != nil {
+		return err
+	}
+	if err := d.breaker.SetLimits(l.force, reason, by, at, approvers...); err != nil {
+		return errors.Join(err, writeLimits(d.dir.limits(), was))
+	}
+	d.limits = l
+	d.follow()
+	return nil
 }
 
 func readLimits(path string) (f limitsFile, err error) {
@@ -119,7 +157,7 @@ func (l limitDesk) Loosen(_ context.Context, by addressing.Actor, as api.Person,
 	f := &d.limits.file
 	switch {
 	case len(d.limits.waiting) == 0:
-		return &addressing.Error{Code: addressing.CodeConflict, Op: "breaker limits", Detail: "the configuration loosens nothing", Next: "change the breaker section of the file, then restart the daemon"}
+		return &addressing.Error{Code: addressing.CodeConflict, Op: "breaker limits", Detail: "the configuration loosens nothing", Next: "change the breaker section of the file, then holdfast config apply"}
 	case f.AskedBy == "":
 		f.AskedBy, f.AskedAt, f.Asking = by.Key(), at.UTC(), d.limits.waiting
 		if err := writeLimits(d.dir.limits(), *f); err != nil {
@@ -137,12 +175,12 @@ func (l limitDesk) Loosen(_ context.Context, by addressing.Actor, as api.Person,
 			return refused(no, "another enrolled person runs the same command")
 		}
 	}
-	agreed := limitsFile{Limits: d.cfg.Breaker.Limits}
-	if err := writeLimits(d.dir.limits(), agreed); err != nil {
+	agreed, askedBy, loosens := d.configNow().Breaker.Limits, f.AskedBy, d.limits.waiting
+	first := breaker.Actor{Kind: breaker.Operator, Key: askedBy}
+	if err := d.enforce(limitsInForce{force: agreed, file: limitsFile{Limits: agreed}}, reason, first, at, by.Key()); err != nil {
 		return err
 	}
-	d.log.Error("the breaker's limits are loosened from the next start on", "page", true, "actor", by.Key(), "asked_by", f.AskedBy, "reason", reason, "loosens", d.limits.waiting)
-	d.limits.file, d.limits.waiting = agreed, nil
+	d.log.Error("the breaker's limits are loosened", "page", true, "actor", by.Key(), "asked_by", askedBy, "reason", reason, "loosens", loosens)
 	return nil
 }
 

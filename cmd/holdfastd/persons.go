@@ -63,7 +63,15 @@ func (p persons) may(who addressing.Actor, as api.Person, askedBy string, since 
 
 // policy makes the breaker follow who must agree to what, as many as there are.
 func (d *daemon) policy() {
-	p := d.cfg.Breaker.Policy(persons{d}.count())
+	d.settling.Lock()
+	defer d.settling.Unlock()
+	d.follow()
+}
+
+// follow is policy by a caller who holds settling.
+func (d *daemon) follow() {
+	p := d.configNow().Breaker.Policy(persons{d}.count())
+	p.Recovering = min(p.Recovering, d.limits.force.Recovering)
 	p.Freezes = d.limits.force.Freezes
 	p.EnforceOps = d.limits.force.EnforceOps
 	if err := d.breaker.Follow(p); err != nil {

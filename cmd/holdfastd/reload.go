@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
@@ -19,8 +20,8 @@ import (
 )
 
 // configuration is the configuration file as the operations API sees it. Of a
-// running daemon it changes neighbors, groups, sites and the marks of drains; the
-// rest, the limits of the breaker among it, is read at start.
+// running daemon it changes neighbors, groups, sites, the marks of drains and
+// the limits of the breaker; the rest is read at start.
 type configuration struct{ d *daemon }
 
 var _ api.Configuration = configuration{}
@@ -119,6 +120,9 @@ func (c configuration) takeOver(ctx context.Context, by addressing.Actor, reason
 		return out, &addressing.Error{Code: addressing.CodeHeld, Op: "configuration", Detail: heldBy(out), Next: "nothing was changed; holdfast config plan shows what it asks for"}
 	}
 	c.d.live.Store(startOnly(now, next))
+	if err := c.d.amend(next.Breaker.Limits, by, reason, time.Now()); err != nil {
+		return out, inConfig(fmt.Errorf("the breaker's limits stay as they were: %w", err))
+	}
 	out.Applied = true
 	c.d.log.Info("configuration applied", "file", now.File, "digest", out.Digest, "changes", len(out.Changes), "restart", out.Restart, "by", by.Key())
 	return out, nil
@@ -139,6 +143,7 @@ func startOnly(now, next *config.Config) *config.Config {
 	out := *now
 	out.BGP = next.BGP
 	out.BGP.Listen = now.BGP.Listen
+	out.Breaker.Limits = next.Breaker.Limits
 	return &out
 }
 

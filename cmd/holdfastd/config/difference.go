@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/holdfast-bgp/holdfast/breaker"
 )
 
 // Entry is one difference between two configurations.
@@ -49,8 +51,22 @@ func (c *Config) Difference(next *Config) Difference {
 		d.Entries = append(d.Entries, Entry{Kind: "change", What: "setting", Name: "bgp.edge_marker", Loses: true,
 			Detail: "the edges match on it: change them first, to take both"})
 	}
+	d.limits(c.Breaker.Limits, next.Breaker.Limits)
 	d.Restart = fixed(c, next)
 	return d
+}
+
+// limits says that the breaker's differ, and how they would hold back less:
+// that waits for two persons.
+func (d *Difference) limits(old, next breaker.Limits) {
+	if reflect.DeepEqual(old, next) {
+		return
+	}
+	e := Entry{Kind: "change", What: "setting", Name: "breaker", Detail: "tightened, at once"}
+	if looser := next.Loosens(old); len(looser) > 0 {
+		e.Detail = "what loosens them waits for two persons: " + strings.Join(looser, "; ")
+	}
+	d.Entries = append(d.Entries, e)
 }
 
 func (d *Difference) neighbors(old, next []Neighbor) {
@@ -108,7 +124,9 @@ func byName(list []Neighbor) map[string]Neighbor {
 // fixed names what differs and is read at start only.
 func fixed(c, next *Config) []string {
 	var out []string
-	a, b := reflect.ValueOf(*c), reflect.ValueOf(*next)
+	was := *c
+	was.Breaker.Limits = next.Breaker.Limits // they are taken over
+	a, b := reflect.ValueOf(was), reflect.ValueOf(*next)
 	for i := range a.NumField() {
 		name := a.Type().Field(i).Name
 		if name == "File" || name == "BGP" || reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
