@@ -193,7 +193,11 @@ func approvePrefix(c *cli.Context, conn *connection) error {
 		return err
 	}
 	risks := c.StringSlice("accept-risk")
-	reason, err := prepare(c, mutation{verb: "prefix approve", plan: fmt.Sprintf("approve %s of account %s, accepting: %s", p.Cidr, p.AccountID, strings.Join(risks, ", "))})
+	plan := fmt.Sprintf("approve %s of account %s", p.Cidr, p.AccountID)
+	if len(risks) > 0 {
+		plan += ", accepting the risk " + strings.Join(risks, ", ")
+	}
+	reason, err := prepare(c, mutation{verb: "prefix approve", plan: plan})
 	if err != nil {
 		return err
 	}
