@@ -36,6 +36,8 @@ type Effect struct {
 	// SitesLeft is how many sites keep a route that a change takes off others;
 	// 0 where it takes it off none, or off all.
 	SitesLeft int `json:"sites_left,omitempty"`
+	// Sites are where a gained route will be.
+	Sites Sites `json:"sites,omitzero"`
 }
 
 // ChangeSet is one mutation of desired state with everything that must be

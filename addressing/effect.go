@@ -30,7 +30,9 @@ func Effects(before, after PrefixDetail, at time.Time, minSites func(service str
 	}
 	for cidr, now := range is {
 		if _, had := was[cidr]; !had {
-			out = append(out, effect(Gained, after, now))
+			e := effect(Gained, after, now)
+			e.Sites = now.Sites
+			out = append(out, e)
 		}
 	}
 	out = append(out, unbound(before, after)...)

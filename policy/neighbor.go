@@ -49,6 +49,24 @@ type Neighbor struct {
 	// What one family gets instead; nil is the same as above.
 	IPv4 *Metrics `json:"ipv4,omitempty"`
 	IPv6 *Metrics `json:"ipv6,omitempty"`
+	// Limit is how many prefixes the neighbor takes from us before it ends the
+	// session.
+	Limit MaxPrefix `json:"max_prefix,omitzero"`
+}
+
+// MaxPrefix is the most prefixes that the far end takes, by family; 0 is not
+// known.
+type MaxPrefix struct {
+	IPv4 int `json:"ipv4,omitempty"`
+	IPv6 int `json:"ipv6,omitempty"`
+}
+
+// Of a family; 0 is not known.
+func (m MaxPrefix) Of(f addressing.Family) int {
+	if f == addressing.IPv6 {
+		return m.IPv6
+	}
+	return m.IPv4
 }
 
 // Metrics are the attributes that a neighbor's routes get besides their next

@@ -342,6 +342,8 @@ func normalNetwork(n NetworkPart) NetworkPart {
 	slices.SortFunc(n.Neighbors, func(a, b policy.Neighbor) int { return compareString(a.Name, b.Name) })
 	n.Negative = slices.Clone(n.Negative)
 	slices.SortFunc(n.Negative, func(a, b NegativeIntent) int { return compareString(a.ID, b.ID) })
+	n.Transits = slices.Clone(n.Transits)
+	slices.SortFunc(n.Transits, compareTransit)
 	if len(n.Sites) == 0 {
 		n.Sites = []string{DefaultSite}
 	}

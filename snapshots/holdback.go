@@ -66,7 +66,7 @@ func (h Hold) Over(active, next *Snapshot) (*Snapshot, error) {
 func HoldNetwork(active, next *Snapshot) (*Snapshot, error) {
 	draft := &Snapshot{Environment: next.Environment, Network: next.Network, Accounts: next.Accounts}
 	draft.Network.ASN, draft.Network.Sites, draft.Network.Neighbors = active.Network.ASN, active.Network.Sites, active.Network.Neighbors
-	draft.Network.Drain = active.Network.Drain
+	draft.Network.Drain, draft.Network.Transits = active.Network.Drain, active.Network.Transits
 	return sealOver(draft, next, Expect{Environment: next.Environment})
 }
 

@@ -111,6 +111,16 @@ type NetworkPart struct {
 	// Drain is what routes carry that are being drained; nil is
 	// GRACEFUL_SHUTDOWN (RFC 8326).
 	Drain *DrainMark `json:"drain,omitempty"`
+	// Transits stand behind edges: what a site's edges get, they pass on.
+	Transits []Transit `json:"transits,omitempty"` // sorted by site and name
+}
+
+// Transit is a transit or peer of our own edge routers at a site, that has no
+// session with us.
+type Transit struct {
+	Name  string           `json:"name"`
+	Site  string           `json:"site"`
+	Limit policy.MaxPrefix `json:"max_prefix"`
 }
 
 // DrainMark is the communities of what is being drained.

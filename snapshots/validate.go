@@ -354,6 +354,7 @@ func checkNetwork(bad *Invalid, n *NetworkPart, limits Limits) {
 		}
 		checkNeighbor(bad, &n.Neighbors[i], n.ASN, sites)
 	}
+	checkTransits(bad, n, sites)
 	checkIntents(bad, "", n.Negative)
 	for _, i := range n.Negative {
 		// A neighbor that is gone may still be down on purpose: it is so again when it comes back.
@@ -388,6 +389,9 @@ func checkNeighbor(bad *Invalid, n *policy.Neighbor, asn uint32, sites map[strin
 	}
 	if n.Receive != policy.ReceiveNone && n.Receive != policy.ReceiveControl {
 		refuse("neighbor.receive", "receive %q is unknown", n.Receive)
+	}
+	if n.Limit.IPv4 < 0 || n.Limit.IPv6 < 0 {
+		refuse("neighbor.max_prefix", "max_prefix is below 0")
 	}
 	if n.ASN == 0 || n.Kind == policy.EBGP && n.ASN == cmp.Or(n.LocalASN, asn) {
 		refuse("neighbor.asn", "ASN %d: an eBGP neighbor needs an ASN that is not ours", n.ASN)

@@ -478,7 +478,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
-	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.cfg.Breaker.Risks(persons{d}.count()))
+	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.cfg.Breaker.Risks(persons{d}.count()))
 	d.settling.Lock()
 	defer d.settling.Unlock()
 	if len(d.limits.waiting) > 0 {
@@ -534,7 +534,7 @@ func (d *daemon) applied(a rollout.Applied) {
 	d.feed.refresh(time.Now())
 	d.log.Info("applied", "generation", a.Head.Generation, "changes", len(a.Plan.Changes), "actor", a.Head.Actor, "took", a.Took.String())
 	for _, f := range a.Findings {
-		d.log.Warn("route left out", "rule", f.Rule, "why", f.Why)
+		d.log.Warn("remark on what was applied", "rule", f.Rule, "why", f.Why)
 	}
 }
 

@@ -26,6 +26,9 @@ func networkChanges(a, b snapshots.NetworkPart, first bool) []NetworkChange {
 	out = append(out, compare("negative_intent", a.Negative, b.Negative, func(n snapshots.NegativeIntent) string { return n.ID }, func(x, y snapshots.NegativeIntent) (bool, bool) {
 		return x == y, false
 	})...)
+	out = append(out, compare("transit", a.Transits, b.Transits, func(t snapshots.Transit) string { return t.Site + "/" + t.Name }, func(x, y snapshots.Transit) (bool, bool) {
+		return x == y, false
+	})...)
 	return append(out, compare("neighbor", a.Neighbors, b.Neighbors, func(n policy.Neighbor) string { return n.Name }, func(x, y policy.Neighbor) (bool, bool) {
 		return reflect.DeepEqual(x, y), weakerNeighbor(x, y)
 	})...)
@@ -81,7 +84,7 @@ func weakerNeighbor(a, b policy.Neighbor) bool {
 // for routes that it holds before and after.
 func altered(a, b policy.Neighbor) bool {
 	a.Role, a.Class, a.Group, a.Receive, a.Families, a.Site = b.Role, b.Class, b.Group, b.Receive, b.Families, b.Site
-	a.Kind, a.Address = b.Kind, b.Address
+	a.Kind, a.Address, a.Limit = b.Kind, b.Address, b.Limit
 	return !reflect.DeepEqual(a, b)
 }
 

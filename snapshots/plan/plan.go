@@ -53,8 +53,8 @@ type Change struct {
 // NetworkChange is one difference in the network part.
 type NetworkChange struct {
 	Kind  Kind   `json:"kind"`  // Advertise: added, Withdraw: removed, Modify
-	What  string `json:"what"`  // "neighbor", "site", "service", "asn" or "negative_intent"
-	Name  string `json:"name"`  // of the neighbor, site, service or intent
+	What  string `json:"what"`  // "neighbor", "site", "transit", "service", "asn" or "negative_intent"
+	Name  string `json:"name"`  // of the neighbor, site, transit, service or intent
 	Loses bool   `json:"loses"` // every route of a neighbor is or can be lost there
 }
 

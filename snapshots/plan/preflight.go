@@ -42,6 +42,7 @@ func Preflight(ctx context.Context, p Plan, checks []Check, gate Gate) Report {
 	r.add(environment(p)...)
 	r.add(unbound(p)...)
 	r.add(intents(p)...)
+	r.add(maxPrefix(p)...)
 	if p.Origin != FromRollback || len(p.Losses()) > 0 {
 		r.add(lostDatabase(p)...)
 		r.add(size(p)...)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/policy"
@@ -44,6 +46,29 @@ func (a attempted) less() (attempted, bool) {
 	return a, less
 }
 
+// within is the attempt without the routes that a far end would not take. It is
+// false if there are none that do not wait already.
+func (a attempted) within(full []plan.Change) (attempted, bool) {
+	more := false
+	routes := maps.Clone(a.wait.routes)
+	if routes == nil {
+		routes = map[route]bool{}
+	}
+	for _, c := range full {
+		k := route{c.Account, c.CIDR}
+		more = more || !routes[k]
+		routes[k] = true
+	}
+	if !more {
+		return a, false
+	}
+	a.wait.routes, a.again = routes, true
+	a.fresh = slices.DeleteFunc(slices.Clone(a.fresh), func(it plan.Item) bool {
+		return slices.ContainsFunc(it.Gains, func(p netip.Prefix) bool { return routes[route{it.Account, p}] })
+	})
+	return a, true
+}
+
 // refused keeps a plan off the wire and says why. If it looks like a lost
 // database, the builder stops. Otherwise the rest goes on by itself, first
 // without what would begin a rollout, then with nothing but what adds: one bad
@@ -74,7 +99,11 @@ func (r *Runner) refused(ctx context.Context, a attempted, report plan.Report, b
 	if lost {
 		return nil
 	}
-	if less, is := a.less(); is {
+	less, is := a.within(d.plan.Overfilling())
+	if !is {
+		less, is = a.less()
+	}
+	if is {
 		err := r.attempt(ctx, less, begun)
 		r.mu.Lock()
 		r.st.refusal, r.st.refusedKey = refusal, key // it stands, whatever became of the rest
@@ -149,6 +178,12 @@ func (r *Runner) remainder(ctx context.Context, d *draft, begun time.Time) error
 // heldKey is equal for refusals of the same losses for the same reason.
 func heldKey(p plan.Plan, report plan.Report) string {
 	h := sha256.New()
+	if full := p.Overfilling(); len(full) > 0 { // what else the plan does is not why, and the counts move with it
+		for _, c := range full {
+			fmt.Fprintln(h, plan.RuleMaxPrefix, c.Account, c.CIDR)
+		}
+		return string(h.Sum(nil))
+	}
 	fmt.Fprintln(h, report.Verdict, firstWhy(report), p.Network)
 	for _, c := range append(p.Losses(), p.Unexplained()...) {
 		fmt.Fprintln(h, c.Kind, c.Account, c.CIDR, c.Set)

@@ -608,3 +608,32 @@ func TestExpiredIntentComesBack(t *testing.T) {
 		}
 	})
 }
+
+// TestFullFarEndKeepsNobodyElseWaiting: what a far end would not take stays
+// off the wire, and a withdrawal of somebody else goes on.
+func TestFullFarEndKeepsNobodyElseWaiting(t *testing.T) {
+	run(t, func(c *rollout.Config) { c.Network.Neighbors[0].Limit.IPv4 = 210 }, func(t *testing.T, b *bench) {
+		before := b.wire.routes()
+		b.intent.set(func(st *addressing.State) {
+			for i := range 40 {
+				synthetic.Add(st, 5000+i, st.Accounts[1].ID)
+				if synthetic.CIDR(5000 + i).Addr().Is6() {
+					before++ // that table has room
+				}
+			}
+		})
+		b.Kick()
+		b.settle()
+		if s := b.Status(); s.Refusal == nil || !s.Refusal.Report.Has(plan.RuleMaxPrefix) || b.wire.routes() != before {
+			t.Fatalf("%d routes, refusal %+v", b.wire.routes(), s.Refusal)
+		}
+		b.admit(person, 3)
+		b.settle()
+		if s := b.Status(); b.wire.routes() != before-1 || b.wire.taken() != 1 || s.Refusal == nil {
+			t.Errorf("%d routes, %d withdrawn, refusal %+v", b.wire.routes(), b.wire.taken(), s.Refusal)
+		}
+		if n := len(b.refusals()); n != 1 {
+			t.Errorf("%d refusals, want one", n)
+		}
+	})
+}

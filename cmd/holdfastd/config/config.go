@@ -72,6 +72,7 @@ type BGP struct {
 	Listen    []netip.AddrPort
 	Sites     []string // sorted, never empty
 	Neighbors []Neighbor
+	Transits  []snapshots.Transit // behind the edges of sites
 	Drain     Drain
 	// EdgeMarker is the community that every route to an edge carries.
 	EdgeMarker string
@@ -125,6 +126,7 @@ func (c *Config) Network(services []snapshots.Service, site []snapshots.Negative
 		Neighbors: make([]policy.Neighbor, len(c.BGP.Neighbors)),
 		Negative:  site,
 		Drain:     c.BGP.Drain.Marks,
+		Transits:  c.BGP.Transits,
 	}
 	for i, have := range c.BGP.Neighbors {
 		n.Neighbors[i] = have.Neighbor

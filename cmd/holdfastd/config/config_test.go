@@ -136,6 +136,8 @@ func TestRefusals(t *testing.T) {
 		{"unknown receive", "port: 1790", "receive: all", []string{"\"all\" is not known"}},
 		{"account without control", "port: 1790", "account: x", []string{"nothing is received from the neighbor"}},
 		{"no prefixes", "role: customer ", "receive: control\n      account: 0123456789abcdef0123456789abcdef\n      max_prefixes_in: 0\n      role: provider ", []string{"max_prefixes_in: must be at least 1"}},
+		{"max prefix of nothing", "port: 1790", "max_prefix: {}", []string{":13:", "max_prefix: names no limit"}},
+		{"max prefix below one", "port: 1790", "max_prefix: {ipv4: 0}", []string{"max_prefix.ipv4: must be at least 1"}},
 		{"socket too long", "./data/admin.sock", "./" + strings.Repeat("x", 120), []string{"Unix socket"}},
 		{"not a mapping", contract, "just text\n", []string{":1:1:"}},
 		{"empty file", contract, "", []string{"the file is empty"}},

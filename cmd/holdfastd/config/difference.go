@@ -44,6 +44,9 @@ func (c *Config) Difference(next *Config) Difference {
 		}
 	}
 	d.neighbors(c.BGP.Neighbors, next.BGP.Neighbors)
+	if !reflect.DeepEqual(c.BGP.Transits, next.BGP.Transits) {
+		d.Entries = append(d.Entries, Entry{Kind: "change", What: "setting", Name: "bgp.sites[].transits"})
+	}
 	if !reflect.DeepEqual(c.BGP.Drain, next.BGP.Drain) {
 		d.Entries = append(d.Entries, Entry{Kind: "change", What: "setting", Name: "bgp.drain"})
 	}

@@ -102,6 +102,7 @@ type shared struct {
 	Receive         string        `yaml:"receive"`
 	Account         string        `yaml:"account"`
 	MaxPrefixes     *int          `yaml:"max_prefixes_in"`
+	MaxPrefix       *maxPrefix    `yaml:"max_prefix"`
 	HoldTime        string        `yaml:"hold_time"`
 	GracefulRestart *gracefulPart `yaml:"graceful_restart"`
 	LocalAddress    string        `yaml:"local_address"`
@@ -147,6 +148,7 @@ func (n shared) inherit(g shared) shared {
 	value(&n.Passive, g.Passive)
 	value(&n.Port, g.Port)
 	value(&n.MaxPrefixes, g.MaxPrefixes)
+	value(&n.MaxPrefix, g.MaxPrefix)
 	value(&n.GracefulRestart, g.GracefulRestart)
 	if n.Confederation == nil {
 		n.Confederation = g.Confederation

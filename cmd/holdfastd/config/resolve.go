@@ -118,6 +118,7 @@ func (j *judge) resolveBGP(c *Config, b bgpSection) {
 	d := declarations{groups: j.groups(b.Groups), marker: j.marker("bgp.edge_marker", b.EdgeMarker, c.BGP.ASN)}
 	c.BGP.EdgeMarker = d.marker.String()
 	c.BGP.Sites, d.sites = j.sites(b.Sites)
+	c.BGP.Transits = j.transits(b.Sites)
 	names, addresses := map[string]bool{}, map[netip.Addr]string{}
 	for _, n := range j.declared(b) {
 		resolved := j.neighbor(n, c, d)
@@ -204,6 +205,7 @@ func (j *judge) neighbor(n declared, c *Config, d declarations) Neighbor {
 	j.nextHops(field, s.Attributes, &out)
 	j.attributes(field, s.Attributes, d.marker, &out)
 	j.transport(field, s, &out)
+	out.Limit = j.maxPrefix(field+".max_prefix", s.MaxPrefix)
 	return out
 }
 

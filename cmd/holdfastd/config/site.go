@@ -11,10 +11,11 @@ import (
 // siteEntry is a site: what the routes of its neighbors get, and its routers,
 // each of which is a neighbor for every address that it has.
 type siteEntry struct {
-	Name       string        `yaml:"name"`
-	Group      string        `yaml:"group"` // of its routers
-	Routers    []routerEntry `yaml:"routers"`
-	Attributes attributes    `yaml:",inline"`
+	Name       string         `yaml:"name"`
+	Group      string         `yaml:"group"` // of its routers
+	Routers    []routerEntry  `yaml:"routers"`
+	Transits   []transitEntry `yaml:"transits"` // behind its routers
+	Attributes attributes     `yaml:",inline"`
 }
 
 // routerEntry is a router of a site. Over its IPv4 address it gets IPv4 routes,

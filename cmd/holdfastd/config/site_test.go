@@ -146,6 +146,26 @@ func TestNearestWins(t *testing.T) {
 	}
 }
 
+func TestMaxPrefix(t *testing.T) {
+	const more = `  groups:
+    - {name: g, kind: edge, families: [ipv4-unicast], next_hop: {ipv4: 192.0.2.1}, max_prefix: {ipv4: 1000}}
+  sites:
+    - {name: ams, transits: [{name: up-b, max_prefix: {ipv4: 200, ipv6: 20}}, {name: up-a, max_prefix: {ipv6: 10}}]}
+`
+	c := with(t, more, "    - {name: a, group: g, address: 10.0.0.1}\n    - {name: b, group: g, address: 10.0.0.2, max_prefix: {ipv6: 7}}\n")
+	n := c.Network(nil, nil)
+	if a, b := n.Neighbors[0].Limit, n.Neighbors[1].Limit; a != (policy.MaxPrefix{IPv4: 1000}) || b != (policy.MaxPrefix{IPv6: 7}) {
+		t.Errorf("limits %+v and %+v", a, b)
+	}
+	want := []snapshots.Transit{{Name: "up-a", Site: "ams", Limit: policy.MaxPrefix{IPv6: 10}}, {Name: "up-b", Site: "ams", Limit: policy.MaxPrefix{IPv4: 200, IPv6: 20}}}
+	if diff := cmp.Diff(want, n.Transits); diff != "" {
+		t.Error(diff)
+	}
+	if err := snapshots.ValidateNetwork(n); err != nil {
+		t.Errorf("snapshots refuse it: %v", err)
+	}
+}
+
 func TestSiteRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name, site string
@@ -159,6 +179,8 @@ func TestSiteRefusals(t *testing.T) {
 		{"site of a router", "routers: [{name: r1, site: s, group: g, address_ipv4: 10.0.0.1}]", []string{"routers[0].site", "the site that lists it"}},
 		{"unknown group", "group: x, next_hop: {ipv4: 192.0.2.1}, routers: [{name: r1, address_ipv4: 10.0.0.1}]", []string{"routers[0].group", "there is no group \"x\""}},
 		{"zero preference", "local_pref: 0, next_hop: {ipv4: 192.0.2.1}, routers: [{name: r1, group: g, address_ipv4: 10.0.0.1}]", []string{"local_pref: 0 is what a drain sets"}},
+		{"transit without a limit", "transits: [{name: up}]", []string{":11:", "transits[0].max_prefix: is missing"}},
+		{"transit twice", "transits: [{name: up, max_prefix: {ipv4: 5}}, {name: up, max_prefix: {ipv4: 5}}]", []string{"transits[1].name: \"up\" is used twice"}},
 		{"prepend inside", "prepend: 2, next_hop: {ipv4: 192.0.2.1}, routers: [{name: r1, group: g, address_ipv4: 10.0.0.1}]", []string{"prepend: has no effect on iBGP"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,6 +18,16 @@ type baseline struct {
 	generation uint64
 	counted    bool
 	counts     breaker.Baseline
+	loads      []snapshots.Load
+}
+
+// room is how full the tables of the active snapshot are at far ends that have
+// a limit.
+func (b *baseline) room() []snapshots.Load {
+	b.get()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.loads
 }
 
 // get returns the counts of the active snapshot; before the first one there
@@ -28,6 +38,7 @@ func (b *baseline) get() (breaker.Baseline, uint64) {
 	defer b.mu.Unlock()
 	if !b.counted || b.generation != head.Generation {
 		b.counts, b.generation, b.counted = countSnapshot(snap), head.Generation, true
+		b.loads = snap.Loads()
 	}
 	return b.counts, head.Generation
 }

@@ -72,6 +72,9 @@ var (
 
 // Admit charges the losses of a change to the journal, holds it, or refuses it.
 func (g *Gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error) {
+	if err := room(c, g.baseline.room()); err != nil {
+		return nil, err
+	}
 	d := g.decide(ctx, c)
 	err := refusal(c, d)
 	if err == nil {
