@@ -41,6 +41,9 @@ func BenchmarkBuildOneChange(b *testing.B) {
 	eachSize(b, func(b *testing.B, n int) {
 		st := synthetic.State(accountsFor(n), n)
 		var builder snapshots.Builder
+		if _, err := builder.Build(st, synthetic.Network(2), synthetic.Environment, synthetic.At); err != nil {
+			b.Fatal(err)
+		}
 		for b.Loop() {
 			st.BGPPrefixes[n-1].Advertised = !st.BGPPrefixes[n-1].Advertised
 			if _, err := builder.Build(st, synthetic.Network(2), synthetic.Environment, synthetic.At); err != nil {
@@ -94,14 +97,19 @@ func BenchmarkStoreOneChange(b *testing.B) {
 			builder := &snapshots.Builder{}
 			d := openStore(b, b.TempDir())
 			g := uint64(0)
-			for b.Loop() {
-				b.StopTimer()
+			next := func() *snapshots.Snapshot {
 				st.Prefixes[n-1].ASN++
 				s, err := builder.Build(st, synthetic.Network(2), synthetic.Environment, synthetic.At)
 				if err != nil {
 					b.Fatal(err)
 				}
 				g++
+				return s
+			}
+			put(b, d, next(), g)
+			for b.Loop() {
+				b.StopTimer()
+				s := next()
 				b.StartTimer()
 				put(b, d, s, g)
 			}
