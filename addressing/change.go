@@ -33,11 +33,11 @@ type Effect struct {
 	Account   AccountKind  `json:"account_kind"`
 	Resting   Resting      `json:"resting"`
 	Services  []string     `json:"services"` // ids of the services bound over the route
-	// SitesLeft is how many sites keep a route that a change takes off others;
-	// 0 where it takes it off none, or off all.
-	SitesLeft int `json:"sites_left,omitempty"`
 	// Sites are where a gained route will be.
 	Sites Sites `json:"sites,omitzero"`
+	// SitesLeft are the sites that keep a route which a change takes off others;
+	// nil where it takes it off none, or off all.
+	SitesLeft []string `json:"sites_kept,omitempty"`
 }
 
 // ChangeSet is one mutation of desired state with everything that must be
@@ -55,7 +55,16 @@ type ChangeSet struct {
 	Effects   []Effect  `json:"effects"`
 	Approval  string    `json:"approval,omitempty"`
 	Incident  string    `json:"incident,omitempty"` // of an emergency
+	Drains    *Drained  `json:"drains,omitempty"`   // what the change takes out of service as a whole
 	Confirm   string    `json:"confirm,omitempty"`  // owner's confirmation token for a withdrawal beyond the free budget
+}
+
+// Drained names a site or a neighbor that goes as a whole.
+type Drained struct {
+	Site     string `json:"site"` // of the neighbor, if it is one
+	Neighbor string `json:"neighbor,omitempty"`
+	// OverCapacity is the named risk that what is left cannot carry it all.
+	OverCapacity bool `json:"over_capacity,omitempty"`
 }
 
 // Gains reports whether the change only adds reachability: it has effects and

@@ -100,12 +100,12 @@ func weakened(before PrefixDetail, old, now BGPPrefix, minSites func(string) int
 	return len(now.Sites.Names) < need
 }
 
-// sitesLeft is how many sites are left where some were taken away, else 0.
-func sitesLeft(was, is Sites) int {
+// sitesLeft are the sites that are left where some were taken away, else nil.
+func sitesLeft(was, is Sites) []string {
 	if is.All || !was.All && isSubset(was.Names, is.Names) {
-		return 0
+		return nil
 	}
-	return len(is.Names)
+	return is.Names
 }
 
 func modified(before, after PrefixDetail, old, now BGPPrefix) bool {

@@ -30,6 +30,7 @@ type mutation struct {
 	bulk    bool     // before was loaded whole
 	tokens  bool     // the mirror of tokens must follow
 	more    []Effect // that do not follow from a prefix itself
+	drains  *Drained
 }
 
 // errUnchanged rolls a transaction back that has nothing to store.
@@ -94,7 +95,7 @@ func (r *Registry) finish(ctx context.Context, m *mutation, verb string) (Change
 		return ChangeSet{}, nil, fmt.Errorf("change id: %w", err)
 	}
 	change := ChangeSet{ID: id.String(), RequestID: m.req.RequestID, Actor: m.req.Actor, Reason: m.req.Reason,
-		At: m.req.At.UTC(), Verb: verb, Version: head.Seq + 1, Objects: m.objects, Effects: effects, Incident: m.req.Incident, Approval: m.req.Approval, Confirm: m.req.Confirm}
+		At: m.req.At.UTC(), Verb: verb, Version: head.Seq + 1, Objects: m.objects, Effects: effects, Incident: m.req.Incident, Drains: m.drains, Approval: m.req.Approval, Confirm: m.req.Confirm}
 	if err := m.append(change, head); err != nil {
 		return ChangeSet{}, nil, err
 	}

@@ -22,10 +22,16 @@ type DrainSpec struct {
 	// AcceptBelow is the named risk of leaving prefixes with fewer sites than a
 	// service of theirs needs.
 	AcceptBelow bool
+	// AcceptOver is the named risk of leaving more traffic to others than they
+	// carry.
+	AcceptOver bool
 }
 
-// RiskBelowMinSites is the name of that risk.
-const RiskBelowMinSites = "below-min-sites"
+// Names of those risks.
+const (
+	RiskBelowMinSites = "below-min-sites"
+	RiskOverCapacity  = "over-capacity"
+)
 
 // MaxDrained is how many of n sites may be drained at a time (DESIGN section 6).
 func MaxDrained(n int) int { return max(1, n/10) }
@@ -61,6 +67,7 @@ func (r *Registry) Drain(ctx context.Context, req Request, spec DrainSpec) (out 
 			out.Site = spec.Site
 		}
 		m.more, m.inverse = short, spec.verb("undrain")
+		m.drains = &Drained{Site: spec.Site, Neighbor: spec.Neighbor, OverCapacity: spec.AcceptOver}
 		return m.insertIntent(out)
 	})
 	return out, below, change, err

@@ -53,27 +53,3 @@ func TestSwitches(t *testing.T) {
 		t.Error("without state each switch is what its fail mode says")
 	}
 }
-
-func TestLastPathAndCapacity(t *testing.T) {
-	h := newHarness(t, feb20(), DefaultLimits())
-	p := h.net.customers[0]
-	for _, tt := range []struct {
-		r    Remaining
-		rule string
-	}{
-		{Remaining{p.Prefix, 1, 0}, "breaker.last-path"},
-		{Remaining{p.Prefix, 0, 0}, "breaker.last-path"},
-		{Remaining{p.Prefix, 2, 801}, "breaker.capacity"},
-		{Remaining{p.Prefix, 2, 800}, ""},
-		{Remaining{p.Prefix, 2, 0}, ""},
-	} {
-		d := h.propose(Proposal{Actor: operator("x"), At: at(0), Lane: Drain, Modifies: []Loss{p}, Remaining: []Remaining{tt.r}})
-		if alone := h.propose(Proposal{Actor: operator("x"), At: at(0), Remaining: []Remaining{tt.r}}); alone.Verdict != d.Verdict {
-			t.Errorf("%+v alone: %v, want %v", tt.r, alone.Verdict, d.Verdict)
-		}
-		if (tt.rule == "") != (d.Verdict == Allow) || tt.rule != "" && !slices.Contains(rules(d), tt.rule) {
-			t.Errorf("%+v: %v %v, want %q", tt.r, d.Verdict, rules(d), tt.rule)
-		}
-	}
-	h.wantState(Global, Closed)
-}

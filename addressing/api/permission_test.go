@@ -77,6 +77,7 @@ func (w *world) bodies() map[string]string {
 		"DrainRequest":        `{"wait_seconds":0,"reason":"intruder"}`,
 		"ConfigApply":         `{"digest":"` + strings.Repeat("0", 64) + `","reason":"intruder"}`,
 		"HealthReport":        `{"items":[{"account_id":"` + w.account + `","site":"fra","service":"cdn","requests":1,"errors":0}]}`,
+		"LoadReport":          `{"items":[{"site":"fra","bits_per_second":1}]}`,
 		"EdgeAcknowledgement": `{"machine":"m1","site":"fra","generation":1}`,
 	}
 }

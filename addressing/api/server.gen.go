@@ -374,12 +374,15 @@ func (e DrainWhat) Valid() bool {
 // Defines values for DrainRequestAcceptRisk.
 const (
 	DrainRequestAcceptRiskBelowMinSites DrainRequestAcceptRisk = "below-min-sites"
+	DrainRequestAcceptRiskOverCapacity  DrainRequestAcceptRisk = "over-capacity"
 )
 
 // Valid indicates whether the value is a known member of the DrainRequestAcceptRisk enum.
 func (e DrainRequestAcceptRisk) Valid() bool {
 	switch e {
 	case DrainRequestAcceptRiskBelowMinSites:
+		return true
+	case DrainRequestAcceptRiskOverCapacity:
 		return true
 	default:
 		return false
@@ -2135,6 +2138,27 @@ type LOADocumentUpload struct {
 	LoaDocument openapi_types.File `json:"loa_document"`
 }
 
+// LoadReport defines model for LoadReport.
+type LoadReport struct {
+	Items []LoadSample `json:"items"`
+}
+
+// LoadSample defines model for LoadSample.
+type LoadSample struct {
+	BitsPerSecond int64   `json:"bits_per_second"`
+	Neighbor      *string `json:"neighbor,omitempty"`
+
+	// Site a site or a neighbor, not both
+	Site *string `json:"site,omitempty"`
+}
+
+// LoadsReported defines model for LoadsReported.
+type LoadsReported struct {
+	// Fresh sites and neighbors whose load is known
+	Fresh int `json:"fresh"`
+	Items int `json:"items"`
+}
+
 // LoneSpeaker defines model for LoneSpeaker.
 type LoneSpeaker struct {
 	// AgeSeconds since its last report
@@ -2927,14 +2951,20 @@ type ServicesEnvelope struct {
 
 // Site defines model for Site.
 type Site struct {
-	By        *string    `json:"by,omitempty"`
-	DownAt    *time.Time `json:"down_at,omitempty"`
-	Intent    *string    `json:"intent,omitempty"`
-	Name      string     `json:"name"`
-	Neighbors []string   `json:"neighbors"`
-	Reason    *string    `json:"reason,omitempty"`
-	Routes    int        `json:"routes"`
-	State     SiteState  `json:"state"`
+	By *string `json:"by,omitempty"`
+
+	// Capacity bits per second; absent where it is not configured
+	Capacity *int64     `json:"capacity,omitempty"`
+	DownAt   *time.Time `json:"down_at,omitempty"`
+	Intent   *string    `json:"intent,omitempty"`
+
+	// Load bits per second it carries; absent where nobody says
+	Load      *int64    `json:"load,omitempty"`
+	Name      string    `json:"name"`
+	Neighbors []string  `json:"neighbors"`
+	Reason    *string   `json:"reason,omitempty"`
+	Routes    int       `json:"routes"`
+	State     SiteState `json:"state"`
 }
 
 // SiteState defines model for Site.State.
@@ -3935,6 +3965,24 @@ type ReportHealthParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ReportLoadsParams defines parameters for ReportLoads.
+type ReportLoadsParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // DropHeldParams defines parameters for DropHeld.
 type DropHeldParams struct {
 	// HoldfastReason why, for the audit log
@@ -4608,6 +4656,9 @@ type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
 // ReportHealthJSONRequestBody defines body for ReportHealth for application/json ContentType.
 type ReportHealthJSONRequestBody = HealthReport
 
+// ReportLoadsJSONRequestBody defines body for ReportLoads for application/json ContentType.
+type ReportLoadsJSONRequestBody = LoadReport
+
 // DropHeldJSONRequestBody defines body for DropHeld for application/json ContentType.
 type DropHeldJSONRequestBody = ReasonRequired
 
@@ -4874,6 +4925,9 @@ type ServerInterface interface {
 	// ReportHealth what services saw, for the health of rollouts
 	// (POST /v1/health)
 	ReportHealth(w http.ResponseWriter, r *http.Request, params ReportHealthParams)
+	// ReportLoads what sites and neighbors carry, for the estimate of what is left after a withdrawal
+	// (POST /v1/health/loads)
+	ReportLoads(w http.ResponseWriter, r *http.Request, params ReportLoadsParams)
 	// ListHeld changes that wait for the breaker, oldest first
 	// (GET /v1/held)
 	ListHeld(w http.ResponseWriter, r *http.Request)
@@ -9505,6 +9559,123 @@ func (siw *ServerInterfaceWrapper) ReportHealth(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReportHealth(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportLoads operation middleware
+func (siw *ServerInterfaceWrapper) ReportLoads(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportLoadsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportLoads(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -14247,6 +14418,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rollouts/{rollout_id}/promote", wrapper.PromoteRollout)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/rollouts/{rollout_id}/abort", wrapper.AbortRollout)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/health", wrapper.ReportHealth)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/health/loads", wrapper.ReportLoads)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/edge/bindings", wrapper.WatchEdgeBindings)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/edge/acknowledgements", wrapper.AcknowledgeEdge)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/edge/machines", wrapper.ListEdgeMachines)
@@ -16939,6 +17111,56 @@ type ReportHealthdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReportHealthdefaultApplicationProblemPlusJSONResponse) VisitReportHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportLoadsRequestObject struct {
+	Params ReportLoadsParams
+	Body   *ReportLoadsJSONRequestBody
+}
+
+type ReportLoadsResponseObject interface {
+	VisitReportLoadsResponse(w http.ResponseWriter) error
+}
+
+type ReportLoads200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type ReportLoads200JSONResponse struct {
+	Body    LoadsReported
+	Headers ReportLoads200ResponseHeaders
+}
+
+func (response ReportLoads200JSONResponse) VisitReportLoadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportLoadsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportLoadsdefaultApplicationProblemPlusJSONResponse) VisitReportLoadsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -19905,6 +20127,9 @@ type StrictServerInterface interface {
 	// ReportHealth what services saw, for the health of rollouts
 	// (POST /v1/health)
 	ReportHealth(ctx context.Context, request ReportHealthRequestObject) (ReportHealthResponseObject, error)
+	// ReportLoads what sites and neighbors carry, for the estimate of what is left after a withdrawal
+	// (POST /v1/health/loads)
+	ReportLoads(ctx context.Context, request ReportLoadsRequestObject) (ReportLoadsResponseObject, error)
 	// ListHeld changes that wait for the breaker, oldest first
 	// (GET /v1/held)
 	ListHeld(ctx context.Context, request ListHeldRequestObject) (ListHeldResponseObject, error)
@@ -21808,6 +22033,39 @@ func (sh *strictHandler) ReportHealth(w http.ResponseWriter, r *http.Request, pa
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ReportHealthResponseObject); ok {
 		if err := validResponse.VisitReportHealthResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportLoads operation middleware
+func (sh *strictHandler) ReportLoads(w http.ResponseWriter, r *http.Request, params ReportLoadsParams) {
+	var request ReportLoadsRequestObject
+
+	request.Params = params
+
+	var body ReportLoadsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportLoads(ctx, request.(ReportLoadsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportLoads")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportLoadsResponseObject); ok {
+		if err := validResponse.VisitReportLoadsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -43,6 +43,7 @@ type Config struct {
 	Switches  KillSwitches
 	Rollouts  Rollouts
 	Health    HealthBoard
+	Loads     LoadBoard
 	Edge      Edge
 	Approvals Approvals
 	Doctor    Doctor

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -39,6 +40,8 @@ type SiteStatus struct {
 	Intent     string // id
 	DownAt     time.Time
 	By, Reason string
+	Load       *float64 // bits per second; nil is not known
+	Capacity   *float64 // bits per second; nil is not told
 }
 
 // DrainOrder names what to drain: a site or a neighbor, never both.
@@ -46,6 +49,7 @@ type DrainOrder struct {
 	Site, Neighbor string
 	Wait           *time.Duration // nil is the configuration's
 	AcceptBelow    bool           // the named risk below-min-sites
+	AcceptOver     bool           // the named risk over-capacity
 	DryRun         bool
 }
 
@@ -96,10 +100,20 @@ func (h *handlers) ListSites(ctx context.Context, _ ListSitesRequestObject) (Lis
 	}
 	out := make([]Site, 0, len(all))
 	for _, s := range all {
-		out = append(out, Site{Name: s.Name, Neighbors: append([]string{}, s.Neighbors...), Routes: s.Routes, State: SiteState(s.State),
+		out = append(out, Site{Load: bitsOrNil(s.Load), Capacity: bitsOrNil(s.Capacity), Name: s.Name, Neighbors: append([]string{}, s.Neighbors...), Routes: s.Routes, State: SiteState(s.State),
 			Intent: textOrNil(s.Intent), DownAt: timeOrNil(s.DownAt), By: textOrNil(s.By), Reason: textOrNil(s.Reason)})
 	}
 	return ListSites200JSONResponse{Items: out, Scope: "all", Environment: h.environment(), Count: len(out), Total: len(out)}, nil
+}
+
+// bitsOrNil is bits per second as a whole number, nil where there are none to
+// tell.
+func bitsOrNil(n *float64) *int64 {
+	if n == nil {
+		return nil
+	}
+	whole := int64(*n)
+	return &whole
 }
 
 func (h *handlers) drain(ctx context.Context, r DrainRequest, o DrainOrder) (Drain, error) {
@@ -110,7 +124,11 @@ func (h *handlers) drain(ctx context.Context, r DrainRequest, o DrainOrder) (Dra
 		wait := time.Duration(*r.WaitSeconds) * time.Second
 		o.Wait = &wait
 	}
-	o.AcceptBelow, o.DryRun = r.AcceptRisk != nil && len(*r.AcceptRisk) > 0, r.DryRun != nil && *r.DryRun
+	if r.AcceptRisk != nil {
+		o.AcceptBelow = slices.Contains(*r.AcceptRisk, DrainRequestAcceptRiskBelowMinSites)
+		o.AcceptOver = slices.Contains(*r.AcceptRisk, DrainRequestAcceptRiskOverCapacity)
+	}
+	o.DryRun = r.DryRun != nil && *r.DryRun
 	s, err := h.cfg.Drains.Drain(ctx, callIn(ctx).request(&r.Reason), o)
 	return drainOut(ctx, o, s), err
 }

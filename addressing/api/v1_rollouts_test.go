@@ -34,9 +34,15 @@ type pushed struct{ *health.Board }
 
 func (pushed) Pushed() bool { return true }
 
+// carried takes loads in.
+type carried struct{ *health.Loads }
+
+func (carried) Pushed() bool { return true }
+
 func withRollouts(c *api.Config, d *desk) {
 	c.Rollouts = rollouts{d}
 	c.Health = pushed{health.NewBoard(health.Thresholds{}, nil)}
+	c.Loads = carried{&health.Loads{Silence: time.Minute}}
 	c.Edge = edge.New(edge.Settings{}, nil, time.Now(), nil)
 }
 
@@ -68,13 +74,14 @@ func TestReporter(t *testing.T) {
 	report := `{"items":[{"account_id":"` + w.account + `","site":"fra","service":"cdn","requests":100,"errors":20}]}`
 	for _, c := range []struct{ method, path, body, want string }{
 		{"POST", "/v1/health", report, `"known":1`},
+		{"POST", "/v1/health/loads", `{"items":[{"site":"fra","bits_per_second":1},{"neighbor":"transit-a","bits_per_second":0}]}`, `"fresh":2`},
 		{"GET", "/v1/edge/bindings?machine=m1&site=fra", "", `"environment":"test"`},
 	} {
 		if r := w.do("reporter", c.method, c.path, c.body); r.status != 200 || !strings.Contains(string(r.body), c.want) {
 			t.Errorf("%s: %d %s", c.path, r.status, r.body)
 		}
 	}
-	may := map[string]bool{"reportHealth": true, "watchEdgeBindings": true, "acknowledgeEdge": true}
+	may := map[string]bool{"reportHealth": true, "reportLoads": true, "watchEdgeBindings": true, "acknowledgeEdge": true}
 	for _, op := range w.everyOperation(d.ID, d.BGP[0].ID, d.Bindings[0].ID) {
 		if r := w.do("reporter", op.method, op.path, op.body, "Content-Type", op.media); r.status < 300 && !may[op.id] && op.id != "getAPIDocument" {
 			t.Errorf("%s as a reporter: %d", op.id, r.status)
@@ -82,6 +89,11 @@ func TestReporter(t *testing.T) {
 	}
 	for _, bad := range []string{`{"items":[]}`, `{}`, strings.Replace(report, `"errors":20`, `"errors":200`, 1), strings.Replace(report, `"fra"`, `""`, 1)} {
 		if r := w.do("reporter", "POST", "/v1/health", bad); r.status != 400 {
+			t.Errorf("%s: %d %s", bad, r.status, r.body)
+		}
+	}
+	for _, bad := range []string{`{"items":[]}`, `{"items":[{"bits_per_second":1}]}`, `{"items":[{"site":"fra","neighbor":"a","bits_per_second":1}]}`, `{"items":[{"site":"fra","bits_per_second":-1}]}`} {
+		if r := w.do("reporter", "POST", "/v1/health/loads", bad); r.status != 400 {
 			t.Errorf("%s: %d %s", bad, r.status, r.body)
 		}
 	}

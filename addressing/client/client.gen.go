@@ -372,12 +372,15 @@ func (e DrainWhat) Valid() bool {
 // Defines values for DrainRequestAcceptRisk.
 const (
 	DrainRequestAcceptRiskBelowMinSites DrainRequestAcceptRisk = "below-min-sites"
+	DrainRequestAcceptRiskOverCapacity  DrainRequestAcceptRisk = "over-capacity"
 )
 
 // Valid indicates whether the value is a known member of the DrainRequestAcceptRisk enum.
 func (e DrainRequestAcceptRisk) Valid() bool {
 	switch e {
 	case DrainRequestAcceptRiskBelowMinSites:
+		return true
+	case DrainRequestAcceptRiskOverCapacity:
 		return true
 	default:
 		return false
@@ -2133,6 +2136,27 @@ type LOADocumentUpload struct {
 	LoaDocument openapi_types.File `json:"loa_document"`
 }
 
+// LoadReport defines model for LoadReport.
+type LoadReport struct {
+	Items []LoadSample `json:"items"`
+}
+
+// LoadSample defines model for LoadSample.
+type LoadSample struct {
+	BitsPerSecond int64   `json:"bits_per_second"`
+	Neighbor      *string `json:"neighbor,omitempty"`
+
+	// Site a site or a neighbor, not both
+	Site *string `json:"site,omitempty"`
+}
+
+// LoadsReported defines model for LoadsReported.
+type LoadsReported struct {
+	// Fresh sites and neighbors whose load is known
+	Fresh int `json:"fresh"`
+	Items int `json:"items"`
+}
+
 // LoneSpeaker defines model for LoneSpeaker.
 type LoneSpeaker struct {
 	// AgeSeconds since its last report
@@ -2925,14 +2949,20 @@ type ServicesEnvelope struct {
 
 // Site defines model for Site.
 type Site struct {
-	By        *string    `json:"by,omitempty"`
-	DownAt    *time.Time `json:"down_at,omitempty"`
-	Intent    *string    `json:"intent,omitempty"`
-	Name      string     `json:"name"`
-	Neighbors []string   `json:"neighbors"`
-	Reason    *string    `json:"reason,omitempty"`
-	Routes    int        `json:"routes"`
-	State     SiteState  `json:"state"`
+	By *string `json:"by,omitempty"`
+
+	// Capacity bits per second; absent where it is not configured
+	Capacity *int64     `json:"capacity,omitempty"`
+	DownAt   *time.Time `json:"down_at,omitempty"`
+	Intent   *string    `json:"intent,omitempty"`
+
+	// Load bits per second it carries; absent where nobody says
+	Load      *int64    `json:"load,omitempty"`
+	Name      string    `json:"name"`
+	Neighbors []string  `json:"neighbors"`
+	Reason    *string   `json:"reason,omitempty"`
+	Routes    int       `json:"routes"`
+	State     SiteState `json:"state"`
 }
 
 // SiteState defines model for Site.State.
@@ -3933,6 +3963,24 @@ type ReportHealthParams struct {
 	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
 }
 
+// ReportLoadsParams defines parameters for ReportLoads.
+type ReportLoadsParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // DropHeldParams defines parameters for DropHeld.
 type DropHeldParams struct {
 	// HoldfastReason why, for the audit log
@@ -4606,6 +4654,9 @@ type EmergencyWithdrawJSONRequestBody = EmergencyWithdraw
 // ReportHealthJSONRequestBody defines body for ReportHealth for application/json ContentType.
 type ReportHealthJSONRequestBody = HealthReport
 
+// ReportLoadsJSONRequestBody defines body for ReportLoads for application/json ContentType.
+type ReportLoadsJSONRequestBody = LoadReport
+
 // DropHeldJSONRequestBody defines body for DropHeld for application/json ContentType.
 type DropHeldJSONRequestBody = ReasonRequired
 
@@ -5259,6 +5310,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/health (the `ReportHealth` operationId).
 	ReportHealth(ctx context.Context, params *ReportHealthParams, body ReportHealthJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportLoadsWithBody what sites and neighbors carry, for the estimate of what is left after a withdrawal
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+	ReportLoadsWithBody(ctx context.Context, params *ReportLoadsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportLoads what sites and neighbors carry, for the estimate of what is left after a withdrawal
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+	ReportLoads(ctx context.Context, params *ReportLoadsParams, body ReportLoadsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListHeld changes that wait for the breaker, oldest first
 	//
@@ -7113,6 +7178,40 @@ func (c *Client) ReportHealthWithBody(ctx context.Context, params *ReportHealthP
 // Corresponds with POST /v1/health (the `ReportHealth` operationId).
 func (c *Client) ReportHealth(ctx context.Context, params *ReportHealthParams, body ReportHealthJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportHealthRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportLoadsWithBody what sites and neighbors carry, for the estimate of what is left after a withdrawal
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+func (c *Client) ReportLoadsWithBody(ctx context.Context, params *ReportLoadsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportLoadsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportLoads what sites and neighbors carry, for the estimate of what is left after a withdrawal
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+func (c *Client) ReportLoads(ctx context.Context, params *ReportLoadsParams, body ReportLoadsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportLoadsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12711,6 +12810,105 @@ func NewReportHealthRequestWithBody(server string, params *ReportHealthParams, c
 	return req, nil
 }
 
+// NewReportLoadsRequest calls the generic ReportLoads builder with application/json body
+func NewReportLoadsRequest(server string, params *ReportLoadsParams, body ReportLoadsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportLoadsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewReportLoadsRequestWithBody constructs an http.Request for the ReportLoads method, with any body, and a specified content type
+func NewReportLoadsRequestWithBody(server string, params *ReportLoadsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/health/loads")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListHeldRequest constructs an http.Request for the ListHeld method
 func NewListHeldRequest(server string) (*http.Request, error) {
 	var err error
@@ -17593,6 +17791,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/health (the `ReportHealth` operationId).
 	ReportHealthWithResponse(ctx context.Context, params *ReportHealthParams, body ReportHealthJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportHealthResponse, error)
 
+	// ReportLoadsWithBodyWithResponse what sites and neighbors carry, for the estimate of what is left after a withdrawal
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+	ReportLoadsWithBodyWithResponse(ctx context.Context, params *ReportLoadsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportLoadsResponse, error)
+
+	// ReportLoadsWithResponse what sites and neighbors carry, for the estimate of what is left after a withdrawal
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+	ReportLoadsWithResponse(ctx context.Context, params *ReportLoadsParams, body ReportLoadsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportLoadsResponse, error)
+
 	// ListHeldWithResponse changes that wait for the breaker, oldest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -21228,6 +21440,61 @@ func (r ReportHealthResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReportHealthResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReportLoadsResponse200Headers the declared response headers of an HTTP 200 response for ReportLoads
+type ReportLoadsResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type ReportLoadsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LoadsReported
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReportLoadsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportLoadsResponse) GetJSON200() *LoadsReported {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReportLoadsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportLoadsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportLoadsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportLoadsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportLoadsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -25374,6 +25641,32 @@ func (c *ClientWithResponses) ReportHealthWithResponse(ctx context.Context, para
 	return ParseReportHealthResponse(rsp)
 }
 
+// ReportLoadsWithBodyWithResponse what sites and neighbors carry, for the estimate of what is left after a withdrawal
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+func (c *ClientWithResponses) ReportLoadsWithBodyWithResponse(ctx context.Context, params *ReportLoadsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportLoadsResponse, error) {
+	rsp, err := c.ReportLoadsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportLoadsResponse(rsp)
+}
+
+// ReportLoadsWithResponse what sites and neighbors carry, for the estimate of what is left after a withdrawal
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/health/loads (the `ReportLoads` operationId).
+func (c *ClientWithResponses) ReportLoadsWithResponse(ctx context.Context, params *ReportLoadsParams, body ReportLoadsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportLoadsResponse, error) {
+	rsp, err := c.ReportLoads(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportLoadsResponse(rsp)
+}
+
 // ListHeldWithResponse changes that wait for the breaker, oldest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -28905,6 +29198,52 @@ func ParseReportHealthResponse(rsp *http.Response) (*ReportHealthResponse, error
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ReportHealthResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportLoadsResponse parses an HTTP response from a ReportLoadsWithResponse call
+func ParseReportLoadsResponse(rsp *http.Response) (*ReportLoadsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportLoadsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LoadsReported
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReportLoadsResponse200Headers
 		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -18,13 +18,13 @@ func siteCommands() []*cli.Command {
 			Action: action(func(c *cli.Context, conn *connection) error {
 				var l client.SiteList
 				return show(c, conn.get(conn.ListSites(c.Context)), &l, func(w *tabwriter.Writer) error {
-					row(w, "NAME", "STATE", "NEIGHBORS", "ROUTES", "DOWN AT", "BY", "REASON")
+					row(w, "NAME", "STATE", "NEIGHBORS", "ROUTES", "LOAD", "DOWN AT", "BY", "REASON")
 					for _, s := range l.Items {
 						at := ""
 						if s.DownAt != nil {
 							at = s.DownAt.Format(time.RFC3339)
 						}
-						row(w, s.Name, s.State, strings.Join(s.Neighbors, " "), s.Routes, at, optional(s.By), optional(s.Reason))
+						row(w, s.Name, s.State, strings.Join(s.Neighbors, " "), s.Routes, carried(s.Load, s.Capacity), at, optional(s.By), optional(s.Reason))
 					}
 					return nil
 				})
@@ -47,6 +47,17 @@ func siteCommands() []*cli.Command {
 			}),
 		},
 	}
+}
+
+// carried says what a site carries of what it can.
+func carried(load, capacity *int64) string {
+	switch {
+	case load == nil:
+		return "unknown"
+	case capacity == nil || *capacity == 0:
+		return fmt.Sprintf("%.3g Mbit/s", float64(*load)/1e6)
+	}
+	return fmt.Sprintf("%.0f %% of %.3g Gbit/s", 100*float64(*load)/float64(*capacity), float64(*capacity)/1e9)
 }
 
 // neighborDrainCommands are those of one neighbor.
@@ -74,7 +85,7 @@ func neighborDrainCommands() []*cli.Command {
 func draining() []cli.Flag {
 	return mutating(
 		&cli.DurationFlag{Name: "wait", Usage: "how long routes are de-preferred before they are withdrawn (default: bgp.drain.wait)"},
-		&cli.StringFlag{Name: "accept-risk", Usage: "`RISK` to take: below-min-sites"},
+		&cli.StringFlag{Name: "accept-risk", Usage: "`RISK` to take: below-min-sites, or over-capacity"},
 	)
 }
 
@@ -93,10 +104,15 @@ func drain(c *cli.Context, what string, send func(client.DrainRequest) answer) e
 		*r.WaitSeconds = int(c.Duration("wait") / time.Second)
 	}
 	if risk := c.String("accept-risk"); risk != "" {
-		if risk != string(client.DrainRequestAcceptRiskBelowMinSites) {
-			return strictcli.Usage("--accept-risk %q: there is below-min-sites", risk)
+		var risks []client.DrainRequestAcceptRisk
+		for _, name := range strings.Split(risk, ",") {
+			one := client.DrainRequestAcceptRisk(name)
+			if one != client.DrainRequestAcceptRiskBelowMinSites && one != client.DrainRequestAcceptRiskOverCapacity {
+				return strictcli.Usage("--accept-risk %q: there are below-min-sites and over-capacity", name)
+			}
+			risks = append(risks, one)
 		}
-		r.AcceptRisk = &[]client.DrainRequestAcceptRisk{client.DrainRequestAcceptRiskBelowMinSites}
+		r.AcceptRisk = &risks
 	}
 	var would client.Drain
 	if err := send(r).into(&would); err != nil {

@@ -47,6 +47,13 @@ func (x drains) Sites(context.Context) ([]api.SiteStatus, error) {
 				s.Neighbors = append(s.Neighbors, n.Name)
 			}
 		}
+		p := x.d.ways().Site(site)
+		if p.Fresh {
+			s.Load = &p.Load
+		}
+		if p.Capacity > 0 {
+			s.Capacity = &p.Capacity
+		}
 		duty, by := network.DutyOfSite(site)
 		out = append(out, dutyStatus(s, duty, by))
 	}
@@ -108,10 +115,11 @@ func (x drains) Drain(ctx context.Context, q addressing.Request, o api.DrainOrde
 		at := q.At.Add(wait + time.Second - 1).UTC().Truncate(time.Second)
 		spec.DownAt, out.DownAt = &at, at
 	}
-	spec.AcceptBelow = o.AcceptBelow
+	spec.AcceptBelow, spec.AcceptOver = o.AcceptBelow, o.AcceptOver
+	strain := x.d.strain(spec)
 	if o.DryRun {
 		below, err := registry.Short(ctx, q.At, spec)
-		out.Below, out.Detail = prefixTexts(below), fmt.Sprintf("would de-prefer %d routes for %s, then withdraw them", out.Routes, wait)
+		out.Below, out.Detail = prefixTexts(below), fmt.Sprintf("would de-prefer %d routes for %s, then withdraw them; %s", out.Routes, wait, strain)
 		return out, err
 	}
 	intent, below, change, err := registry.Drain(ctx, q, spec)
@@ -119,9 +127,9 @@ func (x drains) Drain(ctx context.Context, q addressing.Request, o api.DrainOrde
 		return out, err
 	}
 	out.Below, out.Intent, out.Change, out.By, out.Reason = prefixTexts(below), intent.ID, change, intent.Author, intent.Reason
-	out.State, out.Detail = snapshots.Draining.String(), fmt.Sprintf("%d routes are de-preferred, and leave at %s", out.Routes, out.DownAt.Format(time.RFC3339))
+	out.State, out.Detail = snapshots.Draining.String(), fmt.Sprintf("%d routes are de-preferred, and leave at %s; %s", out.Routes, out.DownAt.Format(time.RFC3339), strain)
 	if wait <= 0 {
-		out.State, out.Detail = snapshots.Drained.String(), fmt.Sprintf("%d routes leave now", out.Routes)
+		out.State, out.Detail = snapshots.Drained.String(), fmt.Sprintf("%d routes leave now; %s", out.Routes, strain)
 	}
 	return out, nil
 }

@@ -68,6 +68,7 @@ type daemon struct {
 	speakers  *speakers
 	control   *control.Control
 	health    *healthSources
+	loads     *loadSources
 	edge      *edgeMachines
 	api       *api.Server
 	servers   servers
@@ -137,6 +138,8 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.openQueue()
 	d.policy()
 	d.health = newHealth(d.cfg.Health, d.log)
+	d.loads = newLoads(d.cfg.Health.Loads, d.health.failed, d.log)
+	d.gate.Carried(d.ways())
 	d.edge = newEdge(d.cfg.Edge, d.dir.machines(), d.health.Board, func() { d.pipeline.Kick() }, d.log, now)
 	runner, err := rollout.New(rollout.Config{
 		Environment: d.cfg.Environment,
@@ -251,6 +254,7 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Limits:        limitDesk{d},
 		Rollouts:      d.pipeline,
 		Health:        d.health,
+		Loads:         d.loads,
 		Edge:          d.edge,
 		Letters:       api.LetterDir(d.dir.letters()),
 		Mirror:        d.mirror,
@@ -306,6 +310,7 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.cleaner.run(running)
 	go d.control.Run(running)
 	go d.health.run(running)
+	go d.loads.run(running)
 	d.watch(running)
 	stop()
 	<-ended
@@ -328,7 +333,7 @@ func (d *daemon) listen() error {
 	registry.MustRegister(d.api.Collectors()...)
 	registry.MustRegister(sourceCollector{d.validate})
 	registry.MustRegister(d.cleaner.collectors()...)
-	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control}, rolloutCollector{d}, d.health.failed)
+	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control}, rolloutCollector{d}, d.health.failed, pathCollector{d})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return d.servers.metrics(d.cfg.Metrics, mux)

@@ -70,7 +70,8 @@ type BGP struct {
 	ASN       uint32
 	RouterID  netip.Addr
 	Listen    []netip.AddrPort
-	Sites     []string // sorted, never empty
+	Sites     []string           // sorted, never empty
+	Capacity  map[string]float64 // of sites, in bits per second, where it is told
 	Neighbors []Neighbor
 	Transits  []snapshots.Transit // behind the edges of sites
 	Drain     Drain
@@ -88,8 +89,9 @@ type Drain struct {
 // Neighbor is a neighbor with its transport.
 type Neighbor struct {
 	policy.Neighbor
-	Router          string // of a site, that has this session; may be empty
-	Reflector       bool   // a route reflector that has us for a client
+	Router          string  // of a site, that has this session; may be empty
+	Capacity        float64 // bits per second; 0 is not told
+	Reflector       bool    // a route reflector that has us for a client
 	Port            uint16
 	LocalAddress    netip.Addr // invalid: the system's choice
 	MD5File         string

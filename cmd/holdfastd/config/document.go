@@ -107,6 +107,7 @@ type shared struct {
 	GracefulRestart *gracefulPart `yaml:"graceful_restart"`
 	LocalAddress    string        `yaml:"local_address"`
 	Port            *int          `yaml:"port"`
+	Capacity        string        `yaml:"capacity"`
 }
 
 type gracefulPart struct {
@@ -139,6 +140,7 @@ func (n shared) inherit(g shared) shared {
 	text(&n.Account, g.Account)
 	text(&n.HoldTime, g.HoldTime)
 	text(&n.LocalAddress, g.LocalAddress)
+	text(&n.Capacity, g.Capacity)
 	value(&n.ASN, g.ASN)
 	value(&n.LocalAS, g.LocalAS)
 	value(&n.Reflector, g.Reflector)

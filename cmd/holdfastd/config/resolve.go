@@ -119,6 +119,7 @@ func (j *judge) resolveBGP(c *Config, b bgpSection) {
 	c.BGP.EdgeMarker = d.marker.String()
 	c.BGP.Sites, d.sites = j.sites(b.Sites)
 	c.BGP.Transits = j.transits(b.Sites)
+	c.BGP.Capacity = j.capacities(b.Sites)
 	names, addresses := map[string]bool{}, map[netip.Addr]string{}
 	for _, n := range j.declared(b) {
 		resolved := j.neighbor(n, c, d)
@@ -206,6 +207,7 @@ func (j *judge) neighbor(n declared, c *Config, d declarations) Neighbor {
 	j.attributes(field, s.Attributes, d.marker, &out)
 	j.transport(field, s, &out)
 	out.Limit = j.maxPrefix(field+".max_prefix", s.MaxPrefix)
+	out.Capacity = j.bits(field+".capacity", s.Capacity)
 	return out
 }
 

@@ -21,6 +21,7 @@ type healthPart struct {
 	Drop         *float64          `yaml:"drop"`
 	Prometheus   []prometheusEntry `yaml:"prometheus"`
 	Probes       []probeEntry      `yaml:"probes"`
+	Loads        loadsPart         `yaml:"loads"`
 }
 
 type prometheusEntry struct {
@@ -54,6 +55,7 @@ type Health struct {
 	Thresholds health.Thresholds
 	ByClass    map[string]health.Thresholds
 	Sources    []health.Source
+	Loads      Loads
 }
 
 // Defaults of health and edge machines.
@@ -97,6 +99,7 @@ func (j *judge) resolveHealth(c *Config, h healthPart, unmonitored map[string]bo
 		c.Health.Sources = append(c.Health.Sources, j.probe(fmt.Sprintf("health.probes[%d]", i), p))
 	}
 	j.healthClasses(c, h, unmonitored)
+	c.Health.Loads = j.loads(h.Loads)
 }
 
 func (j *judge) healthClasses(c *Config, h healthPart, unmonitored map[string]bool) {

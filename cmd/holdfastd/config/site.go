@@ -16,6 +16,7 @@ type siteEntry struct {
 	Routers    []routerEntry  `yaml:"routers"`
 	Transits   []transitEntry `yaml:"transits"` // behind its routers
 	Attributes attributes     `yaml:",inline"`
+	Capacity   string         `yaml:"capacity"`
 }
 
 // routerEntry is a router of a site. Over its IPv4 address it gets IPv4 routes,

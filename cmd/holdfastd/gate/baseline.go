@@ -19,6 +19,7 @@ type baseline struct {
 	counted    bool
 	counts     breaker.Baseline
 	loads      []snapshots.Load
+	routes     map[string]int // by site
 }
 
 // room is how full the tables of the active snapshot are at far ends that have
@@ -36,11 +37,35 @@ func (b *baseline) get() (breaker.Baseline, uint64) {
 	snap, head := b.active()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.counted || b.generation != head.Generation {
-		b.counts, b.generation, b.counted = countSnapshot(snap), head.Generation, true
-		b.loads = snap.Loads()
-	}
+	b.follow(snap, head.Generation)
 	return b.counts, head.Generation
+}
+
+// routesAt is how many routes a site has.
+func (b *baseline) routesAt(site string) int {
+	snap, head := b.active()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follow(snap, head.Generation)
+	return b.routes[site]
+}
+
+// follow counts a generation, once.
+func (b *baseline) follow(snap *snapshots.Snapshot, generation uint64) {
+	if b.counted && b.generation == generation {
+		return
+	}
+	b.counts, b.routes, b.generation, b.counted = countSnapshot(snap), map[string]int{}, generation, true
+	b.loads = snap.Loads()
+	if snap == nil {
+		return
+	}
+	for i := range snap.Accounts {
+		tally := snap.Tally(i)
+		for _, site := range snap.Network.Sites {
+			b.routes[site] += tally.At(site, addressing.IPv4) + tally.At(site, addressing.IPv6)
+		}
+	}
 }
 
 // countSnapshot counts every advertised prefix once. Prefixes that rest

@@ -24,6 +24,7 @@ type Gate struct {
 
 	protected []netip.Prefix  // what lies within is never lost without an approval
 	sitesDown func() []string // unexpectedly; nil is none
+	paths     Paths           // nil knows nothing
 }
 
 // decider is the breaker as the gate needs it.
@@ -114,10 +115,8 @@ func (g *Gate) proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, genera
 	case addressing.VerbEmergency:
 		p.Lane, p.Incident = breaker.Emergency, c.Incident
 	}
+	p.Remaining = g.remaining(c, snap)
 	for _, e := range c.Effects {
-		if e.SitesLeft > 0 {
-			p.Remaining = append(p.Remaining, breaker.Remaining{Prefix: e.CIDR, Paths: e.SitesLeft})
-		}
 		switch e.Kind {
 		case addressing.Gained:
 			p.Gains = append(p.Gains, e.CIDR)

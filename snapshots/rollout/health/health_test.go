@@ -3,6 +3,7 @@ package health_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -196,6 +197,58 @@ func TestPrometheusAnswers(t *testing.T) {
 	p.Requests, reply = "NaN", series
 	if got, err := p.Sample(t.Context(), start); err != nil || len(got) != 0 {
 		t.Errorf("%+v %v", got, err)
+	}
+}
+
+func TestLoads(t *testing.T) {
+	const series = `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"%s":"fra"},"value":[1,"1000"]},{"metric":{"%[1]s":"ams"},"value":[1,"NaN"]}]}}`
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, series, r.URL.Query().Get("query"))
+	}))
+	defer srv.Close()
+	q := health.LoadQuery{Prometheus: health.Prometheus{URL: srv.URL}, Sites: "site", Neighbors: "neighbor"}
+	got, err := q.Loads(t.Context(), start)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%+v %v", got, err)
+	}
+	l := health.Loads{Silence: time.Minute}
+	if _, known := l.Site("fra", start); known {
+		t.Error("a load is known that nobody said")
+	}
+	if err := l.Add(got); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []func(string, time.Time) (float64, bool){l.Site, l.Neighbor} {
+		if n, known := of("fra", start.Add(time.Minute)); n != 1000 || !known {
+			t.Errorf("%v %v after a minute", n, known)
+		}
+		if _, known := of("fra", start.Add(61*time.Second)); known {
+			t.Error("a load is known although its source is silent")
+		}
+		if _, known := of("ams", start); known {
+			t.Error("no number became a load")
+		}
+	}
+	older := health.Load{Site: "fra", At: start.Add(-time.Second), Bits: 5}
+	if err := l.Add([]health.Load{older}); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := l.Site("fra", start); n != 1000 {
+		t.Errorf("an older load took the newer one's place: %v", n)
+	}
+	for _, bad := range []health.Load{{At: start}, {Site: "a", Neighbor: "b", At: start}, {Site: "a"}, {Site: "a", At: start, Bits: -1}, {Site: "a", At: start, Bits: math.NaN()}} {
+		if err := l.Add([]health.Load{older, bad}); err == nil {
+			t.Errorf("%+v was taken", bad)
+		}
+	}
+	q.Sites, q.Neighbors = "other", ""
+	if got, err := q.Loads(t.Context(), start); err == nil {
+		t.Errorf("a result without its label gave %+v", got)
+	}
+	srv.Close()
+	q.Sites = "site"
+	if got, err := q.Loads(t.Context(), start); err == nil {
+		t.Errorf("nobody answered, and it gave %+v", got)
 	}
 }
 

@@ -71,6 +71,24 @@ type answer struct {
 }
 
 func (p Prometheus) query(ctx context.Context, promql string, at time.Time) (map[key]float64, error) {
+	out := map[key]float64{}
+	err := p.vector(ctx, promql, at, func(metric map[string]string, v float64) error {
+		k := key{metric["account_id"], metric["site"], metric["service"]}
+		if k.account == "" || k.site == "" || k.service == "" {
+			return errors.New("prometheus: a result lacks the label account_id, site or service: sum by them")
+		}
+		out[k] += v
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// vector asks one query and hands on every result that is a number; any other
+// one is silent.
+func (p Prometheus) vector(ctx context.Context, promql string, at time.Time, each func(metric map[string]string, v float64) error) error {
 	client := p.Client
 	if client == nil {
 		client = http.DefaultClient
@@ -78,37 +96,34 @@ func (p Prometheus) query(ctx context.Context, promql string, at time.Time) (map
 	q := url.Values{"query": {promql}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/api/v1/query?"+q.Encode(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("prometheus: %w", err)
+		return fmt.Errorf("prometheus: %w", err)
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("prometheus: %w", err)
+		return fmt.Errorf("prometheus: %w", err)
 	}
 	defer res.Body.Close()
 	var a answer
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&a); err != nil {
-		return nil, fmt.Errorf("prometheus: %s: %w", res.Status, err)
+		return fmt.Errorf("prometheus: %s: %w", res.Status, err)
 	}
 	switch {
 	case a.Status != "success":
-		return nil, fmt.Errorf("prometheus: %s: %s", res.Status, a.Error)
+		return fmt.Errorf("prometheus: %s: %s", res.Status, a.Error)
 	case a.Data.Type != "vector":
-		return nil, fmt.Errorf("prometheus: the query gives a %s, a vector is needed", a.Data.Type)
+		return fmt.Errorf("prometheus: the query gives a %s, a vector is needed", a.Data.Type)
 	}
-	out := make(map[key]float64, len(a.Data.Result))
 	for _, r := range a.Data.Result {
-		k := key{r.Metric["account_id"], r.Metric["site"], r.Metric["service"]}
-		if k.account == "" || k.site == "" || k.service == "" {
-			return nil, errors.New("prometheus: a result lacks the label account_id, site or service: sum by them")
-		}
 		text, _ := r.Value[1].(string)
 		v, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsInf(v, 0) || math.IsNaN(v) || v < 0 {
 			continue // no number: that series is silent
 		}
-		out[k] += v
+		if err := each(r.Metric, v); err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return nil
 }
 
 // HTTPProbe asks a URL: an answer below 500 within the interval is a success.
