@@ -17,6 +17,11 @@ type Simulation struct {
 	Advertise []netip.Prefix `json:"advertise"`
 	Modify    []netip.Prefix `json:"modify"`
 	Withdraw  []netip.Prefix `json:"withdraw"`
+
+	// Had and Has are the two tables, sorted by prefix. They are shared: nothing
+	// in them may be written to.
+	Had []snapshots.TargetRoute `json:"-"`
+	Has []snapshots.TargetRoute `json:"-"`
 }
 
 // Simulate computes the tables of every neighbor that either side of the plan
@@ -46,7 +51,7 @@ func tables(s *snapshots.Snapshot) map[string]snapshots.NeighborTarget {
 
 // simulate merges two sorted tables.
 func simulate(a, b []snapshots.TargetRoute) Simulation {
-	s := Simulation{Before: len(a), After: len(b), Advertise: []netip.Prefix{}, Modify: []netip.Prefix{}, Withdraw: []netip.Prefix{}}
+	s := Simulation{Before: len(a), After: len(b), Advertise: []netip.Prefix{}, Modify: []netip.Prefix{}, Withdraw: []netip.Prefix{}, Had: a, Has: b}
 	type pair struct{ from, to *snapshots.Attributes }
 	same := map[pair]bool{} // attributes are shared: few pairs, many routes
 	for i, j := 0, 0; i < len(a) || j < len(b); {
