@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -21,6 +22,7 @@ type mutation struct {
 	req     Request
 	entropy io.Reader
 	lab     bool // special-purpose ranges may be held
+	drain   func() time.Duration
 
 	account string // whose object it is, for the audit log
 	inverse string
@@ -48,7 +50,7 @@ func (r *Registry) mutate(ctx context.Context, req Request, op, verb string, fn 
 	var change ChangeSet
 	var release func()
 	err := r.store.Update(ctx, func(tx Tx) error {
-		m := &mutation{tx: tx, req: req, entropy: r.opt.Entropy, lab: r.opt.AllowSpecial, before: map[string]PrefixDetail{}}
+		m := &mutation{tx: tx, req: req, entropy: r.opt.Entropy, lab: r.opt.AllowSpecial, drain: r.opt.Drain, before: map[string]PrefixDetail{}}
 		if err := fn(m); err != nil {
 			return err
 		}
@@ -192,7 +194,7 @@ func (q Request) check() error {
 	case q.Actor.AccountID != "" && (q.Scope.Every() || q.Scope.Account() != "" && q.Scope.Account() != q.Actor.AccountID):
 		return &Error{Code: CodeForbidden, Field: "scope", Detail: "the actor is bound to another account"}
 	}
-	return nil
+	return q.checkDrain()
 }
 
 // onlyOperator refuses everyone else.

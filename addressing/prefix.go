@@ -72,11 +72,19 @@ type BGPPrefix struct {
 	AutoAdvertiseWithdraw bool         `json:"auto_advertise_withdraw"`
 	Advertised            bool         `json:"advertised"` // desired
 	AdvertisedModifiedAt  *time.Time   `json:"advertised_modified_at"`
-	Resting               Resting      `json:"resting"`
-	Sites                 Sites        `json:"sites"`
-	CreatedAt             time.Time    `json:"created_at"`
-	ModifiedAt            time.Time    `json:"modified_at"`
-	Version               int64        `json:"version"`
+	// DownAt is when a withdrawn route leaves; until then it is de-preferred
+	// (RFC 8326). Nil, or a time that has passed: it is not there.
+	DownAt     *time.Time `json:"down_at,omitempty"`
+	Resting    Resting    `json:"resting"`
+	Sites      Sites      `json:"sites"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ModifiedAt time.Time  `json:"modified_at"`
+	Version    int64      `json:"version"`
+}
+
+// Draining reports whether the route is withdrawn and on its way out.
+func (b BGPPrefix) Draining(at time.Time) bool {
+	return !b.Advertised && b.DownAt != nil && b.DownAt.After(at)
 }
 
 // Binding assigns a range of a prefix to a service. Immutable: created or deleted.

@@ -23,6 +23,7 @@ type Options struct {
 	OnTokens     func([]TokenRecord) error // mirrors the tokens before a change of them is committed; may be nil
 	AllowSpecial bool                      // a lab may hold special-purpose ranges
 	Grace        time.Duration             // of pending deletions; 0 means 24 h
+	Drain        func() time.Duration      // how long a withdrawn route stays, de-preferred; nil: not at all
 }
 
 // Registry is the use cases of desired state. Every mutation runs in one write

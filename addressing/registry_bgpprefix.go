@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // CreateBGPPrefix adds a route inside an approved prefix, withdrawn.
@@ -178,20 +179,21 @@ func (m *mutation) patch(d PrefixDetail, b BGPPrefix, p BGPPrefixPatch) (BGPPref
 }
 
 func sameRoute(a, b BGPPrefix) bool {
-	return a.Prepend == b.Prepend && a.AutoAdvertiseWithdraw == b.AutoAdvertiseWithdraw && a.Advertised == b.Advertised &&
+	return a.Prepend == b.Prepend && a.AutoAdvertiseWithdraw == b.AutoAdvertiseWithdraw && a.Advertised == b.Advertised && sameTime(a.DownAt, b.DownAt) &&
 		a.Resting == b.Resting && a.Sites.All == b.Sites.All && slices.Equal(a.Sites.Names, b.Sites.Names)
 }
 
 // toggle sets the desired state of one route, and keeps or lifts the owner's
 // negative intent with it.
 func (m *mutation) toggle(d PrefixDetail, b *BGPPrefix, advertised bool) error {
-	if m.settled(d, *b, advertised) {
+	down, sooner := m.downAt(*b, advertised)
+	if m.settled(d, *b, advertised) && !sooner {
 		return nil
 	}
 	if err := togglable(d); err != nil {
 		return err
 	}
-	return m.turn(d, b, advertised)
+	return m.turn(d, b, advertised, down)
 }
 
 // settled reports whether the route is as it is wanted, and nothing stands
@@ -201,14 +203,16 @@ func (m *mutation) settled(d PrefixDetail, b BGPPrefix, advertised bool) bool {
 }
 
 // turn is toggle once it is clear that whoever asks is in control.
-func (m *mutation) turn(d PrefixDetail, b *BGPPrefix, advertised bool) error {
+// A route that is to go leaves at down, at once if that is nil.
+func (m *mutation) turn(d PrefixDetail, b *BGPPrefix, advertised bool, down *time.Time) error {
 	if advertised {
 		if err := m.liftFor(d, *b); err != nil {
 			return err
 		}
-	} else if err := m.intendDown(d, *b); err != nil {
+	} else if err := m.intendDown(d, *b, down); err != nil {
 		return err
 	}
+	b.DownAt = down
 	if b.Advertised != advertised {
 		at := m.req.At.UTC()
 		b.Advertised, b.AdvertisedModifiedAt = advertised, &at
@@ -277,13 +281,19 @@ func liftWord(n NegativeIntent) string {
 
 // intendDown keeps an owner's own withdrawal as a negative intent. An
 // operator's and a system task's are none (DESIGN section 4).
-func (m *mutation) intendDown(d PrefixDetail, b BGPPrefix) error {
+func (m *mutation) intendDown(d PrefixDetail, b BGPPrefix, down *time.Time) error {
 	if m.req.Actor.Kind != Owner {
 		return nil
 	}
 	for _, n := range d.Negative {
-		if n.Kind == IntentOwner && n.CIDR == b.CIDR && n.InForce(m.req.At) {
-			return nil
+		if n.Kind != IntentOwner || n.CIDR != b.CIDR || !n.InForce(m.req.At) {
+			continue
+		}
+		if sameTime(n.DownAt, down) || n.DownAt == nil || !n.DownAt.After(m.req.At) {
+			return nil // it is down already
+		}
+		if err := m.deleteIntent(n); err != nil {
+			return err
 		}
 	}
 	id, err := m.id()
@@ -291,7 +301,7 @@ func (m *mutation) intendDown(d PrefixDetail, b BGPPrefix) error {
 		return err
 	}
 	return m.insertIntent(NegativeIntent{ID: id, AccountID: d.AccountID, CIDR: b.CIDR, Kind: IntentOwner, Author: m.req.Actor.Key(),
-		Reason: m.req.Reason, CreatedAt: m.req.At.UTC()})
+		Reason: m.req.Reason, CreatedAt: m.req.At.UTC(), DownAt: down})
 }
 
 // DeleteBGPPrefix removes a withdrawn BGP prefix.
@@ -312,6 +322,9 @@ func (r *Registry) DeleteBGPPrefix(ctx context.Context, req Request, prefixID, i
 		if b.Advertised {
 			return &Error{Code: CodeConflict, Field: "advertised", Detail: fmt.Sprintf("%s is advertised", b.CIDR), Number: 1003, Message: "bgp_prefix_is_advertised",
 				Next: "withdraw it first"}
+		}
+		if b.Draining(req.At) {
+			return onItsWayOut(b)
 		}
 		return m.deleteBGPPrefix(b)
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // NewBinding is what CreateBinding takes.
@@ -139,14 +140,14 @@ func (r *Registry) DeleteBinding(ctx context.Context, req Request, prefixID, id 
 		if err := req.match(d.Version); err != nil {
 			return err
 		}
-		if err := unbindable(d, b); err != nil {
+		if err := unbindable(d, b, m.req.At); err != nil {
 			return err
 		}
 		return m.deleteBinding(b)
 	})
 }
 
-func unbindable(d PrefixDetail, b Binding) error {
+func unbindable(d PrefixDetail, b Binding, at time.Time) error {
 	rest := d
 	rest.Bindings = slices.DeleteFunc(slices.Clone(d.Bindings), func(o Binding) bool { return o.ID == b.ID })
 	bound := rest.coverage()
@@ -154,6 +155,9 @@ func unbindable(d PrefixDetail, b Binding) error {
 		if g.Advertised && !bound.has(g.CIDR) {
 			return &Error{Code: CodeConflict, Field: "state", Detail: fmt.Sprintf("it is the last binding over %s, which is advertised", g.CIDR), Number: 1003, Message: "last_binding_of_advertised_prefix",
 				Next: "withdraw first, then unbind"}
+		}
+		if g.Draining(at) && !bound.has(g.CIDR) {
+			return onItsWayOut(g)
 		}
 	}
 	if b.CIDR == d.CIDR && len(rest.Bindings) > 0 {

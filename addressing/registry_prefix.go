@@ -275,6 +275,9 @@ func (m *mutation) deletable(d PrefixDetail, grace time.Duration) error {
 			return &Error{Code: CodeConflict, Field: "state", Detail: fmt.Sprintf("%s is advertised", b.CIDR), Number: 1003, Message: "prefix_is_advertised",
 				Next: "withdraw it, remove its bindings, then delete"}
 		}
+		if b.Draining(m.req.At) {
+			return onItsWayOut(b)
+		}
 	}
 	if len(d.Bindings) > 0 {
 		return &Error{Code: CodeConflict, Field: "state", Detail: fmt.Sprintf("%s has %d service bindings", d.CIDR, len(d.Bindings)), Number: 1003, Message: "prefix_is_bound",

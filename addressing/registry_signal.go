@@ -24,7 +24,8 @@ func (r *Registry) Signal(ctx context.Context, req Request, cidr netip.Prefix, a
 		if m.settled(d, prior, advertised) {
 			return errUnchanged
 		}
-		if err := m.turn(d, &out, advertised); err != nil {
+		// The customer has stopped announcing it: there is nothing to drain.
+		if err := m.turn(d, &out, advertised, nil); err != nil {
 			return err
 		}
 		out, err = m.saveBGPPrefix(&prior, out)

@@ -15,4 +15,7 @@ type Request struct {
 	Approval  string    // id of the approval that covers what the change loses
 	Incident  string    // id of the incident, for the emergency lane
 	Lift      []string  // ids of negative intents that this change may lift, named one by one
+	// Drain is how long what the request withdraws stays, de-preferred; nil is
+	// as long as the configuration says.
+	Drain *time.Duration
 }

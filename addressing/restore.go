@@ -418,10 +418,10 @@ func (s *restore) setBack(d *PrefixDetail, is, want BGPPrefix) error {
 	}
 	switch {
 	case want.Advertised && !is.Advertised && s.mayAdvertise(d, is.CIDR):
-		now.Advertised, now.AdvertisedModifiedAt = true, &at
+		now.Advertised, now.AdvertisedModifiedAt, now.DownAt = true, &at, nil
 		s.done.Advertised++
 	case !want.Advertised && is.Advertised && s.req.Withdraw:
-		now.Advertised, now.AdvertisedModifiedAt = false, &at
+		now.Advertised, now.AdvertisedModifiedAt, now.DownAt = false, &at, nil
 		s.done.Withdrawn++
 	}
 	if sameRoute(is, now) {

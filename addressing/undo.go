@@ -126,7 +126,7 @@ func (u *undo) dropBindings() error {
 		if err != nil {
 			return err
 		}
-		if err := unbindable(d, b); err != nil {
+		if err := unbindable(d, b, u.m.req.At); err != nil {
 			return err
 		}
 		if err := u.m.deleteBinding(b); err != nil {
@@ -221,7 +221,7 @@ func (u *undo) setRoute(old, is BGPPrefix) error {
 		return err
 	}
 	now := old
-	now.Advertised, now.AdvertisedModifiedAt = is.Advertised, is.AdvertisedModifiedAt
+	now.Advertised, now.AdvertisedModifiedAt, now.DownAt = is.Advertised, is.AdvertisedModifiedAt, is.DownAt
 	if old.Advertised != is.Advertised {
 		if err := u.m.toggle(d, &now, old.Advertised); err != nil {
 			return err

@@ -184,7 +184,7 @@ func assemble(state addressing.State, network NetworkPart, at time.Time, base *S
 	for i := range parts {
 		owner[parts[i].Account] = i
 	}
-	if err := addPrefixes(parts, owner, state); err != nil {
+	if err := addPrefixes(parts, owner, state, at); err != nil {
 		return nil, network, err
 	}
 	for _, n := range state.Negative {
@@ -199,7 +199,7 @@ func assemble(state addressing.State, network NetworkPart, at time.Time, base *S
 		if !found {
 			return nil, network, invalid("reference.account", n.AccountID, n.CIDR.String(), "negative intent "+n.ID+" belongs to an account that does not exist")
 		}
-		parts[i].Negative = append(parts[i].Negative, intentOf(n))
+		parts[i].Negative = append(parts[i].Negative, intentAt(n, at))
 	}
 	if err := each(len(parts), func(i int) error {
 		normalPart(&parts[i])
@@ -215,7 +215,7 @@ func assemble(state addressing.State, network NetworkPart, at time.Time, base *S
 	return parts, normalNetwork(network), nil
 }
 
-func addPrefixes(parts []AccountPart, owner map[string]int, state addressing.State) error {
+func addPrefixes(parts []AccountPart, owner map[string]int, state addressing.State, moment time.Time) error {
 	type place struct{ part, record int }
 	where := make(map[string]place, len(state.Prefixes))
 	for i := range state.Prefixes {
@@ -240,7 +240,7 @@ func addPrefixes(parts []AccountPart, owner map[string]int, state addressing.Sta
 			return invalid("reference.prefix", "", b.CIDR.String(), "BGP prefix "+b.ID+" belongs to a prefix that does not exist")
 		}
 		rec := &parts[w.part].Prefixes[w.record]
-		rec.BGP = append(rec.BGP, bgpOf(b))
+		rec.BGP = append(rec.BGP, bgpOf(b, moment))
 	}
 	for _, b := range state.Bindings {
 		w, found := where[b.PrefixID]
@@ -268,10 +268,13 @@ func recordOf(p *addressing.Prefix) PrefixRecord {
 	return rec
 }
 
-func bgpOf(b *addressing.BGPPrefix) BGPRecord {
+func bgpOf(b *addressing.BGPPrefix, at time.Time) BGPRecord {
 	rec := BGPRecord{ID: b.ID, CIDR: b.CIDR, Advertised: b.Advertised, Prepend: b.Prepend, Resting: b.Resting, Sites: b.Sites}
 	if rec.Resting == "" {
 		rec.Resting = addressing.RestingAdvertised
+	}
+	if b.Draining(at) && at.Unix() < b.DownAt.Unix() {
+		rec.DownAt = b.DownAt.Unix()
 	}
 	return rec
 }
@@ -417,6 +420,6 @@ func equalRecord(a, b PrefixRecord) bool {
 }
 
 func equalBGP(a, b BGPRecord) bool {
-	return a.ID == b.ID && a.CIDR == b.CIDR && a.Advertised == b.Advertised && a.Prepend == b.Prepend &&
+	return a.ID == b.ID && a.CIDR == b.CIDR && a.Advertised == b.Advertised && a.DownAt == b.DownAt && a.Prepend == b.Prepend &&
 		a.Resting == b.Resting && equalSites(a.Sites, b.Sites)
 }

@@ -222,13 +222,12 @@ func (c *composer) part(now, then *AccountPart) AccountPart {
 
 // gone is a record that is gone by now, with only what is in scope advertised.
 func (c *composer) gone(rec *PrefixRecord) PrefixRecord {
-	if c.only == nil || c.only[rec.CIDR] {
-		return *rec
-	}
+	whole := c.only == nil || c.only[rec.CIDR]
 	out := *rec
 	out.BGP = slices.Clone(rec.BGP)
 	for i := range out.BGP {
-		out.BGP[i].Advertised = out.BGP[i].Advertised && c.only[out.BGP[i].CIDR]
+		b := &out.BGP[i]
+		b.Advertised, b.DownAt = (b.Advertised || b.DownAt != 0) && (whole || c.only[b.CIDR]), 0
 	}
 	return out
 }
@@ -294,6 +293,7 @@ func (c *composer) record(now, then *PrefixRecord) PrefixRecord {
 	}
 	for _, b := range then.BGP {
 		if was[b.CIDR] != nil && (whole || c.only[b.CIDR]) {
+			b.Advertised, b.DownAt = b.Advertised || b.DownAt != 0, 0
 			out.BGP = append(out.BGP, b)
 		}
 	}
@@ -307,14 +307,15 @@ func (c *composer) newer(now *PrefixRecord) PrefixRecord {
 }
 
 func (c *composer) bgp(b BGPRecord, then *BGPRecord) BGPRecord {
-	advertised := then != nil && then.Advertised
+	// What was on its way out then was still advertised.
+	advertised := then != nil && (then.Advertised || then.DownAt != 0)
 	if then != nil {
 		b.Prepend, b.Resting, b.Sites = then.Prepend, then.Resting, then.Sites
 		b.Sites = c.sites(b.Sites)
 	}
 	switch {
 	case advertised:
-		b.Advertised = true
+		b.Advertised, b.DownAt = true, 0
 	case b.Advertised && c.withdraws(b.CIDR):
 		b.Advertised = false
 	case b.Advertised:

@@ -53,6 +53,7 @@ func (p *AccountPart) addTo(st *addressing.State) {
 		for _, b := range rec.BGP {
 			st.BGPPrefixes = append(st.BGPPrefixes, addressing.BGPPrefix{
 				ID: b.ID, PrefixID: rec.ID, CIDR: b.CIDR, Prepend: b.Prepend, Advertised: b.Advertised, Resting: b.Resting, Sites: b.Sites,
+				DownAt: moment(b.DownAt),
 			})
 		}
 		for _, b := range rec.Bindings {
@@ -71,19 +72,22 @@ func (n NegativeIntent) intent(account string) addressing.NegativeIntent {
 	if n.CIDR != "" {
 		out.CIDR, _ = addressing.ParsePrefix(n.CIDR) // validated before
 	}
-	if n.ExpiresAt != 0 {
-		t := time.Unix(n.ExpiresAt, 0).UTC()
-		out.ExpiresAt = &t
-	}
-	if n.DownAt != 0 {
-		t := time.Unix(n.DownAt, 0).UTC()
-		out.DownAt = &t
-	}
+	out.ExpiresAt, out.DownAt = moment(n.ExpiresAt), moment(n.DownAt)
 	return out
 }
 
+// moment is Unix seconds as a time; 0 is none.
+func moment(unix int64) *time.Time {
+	if unix == 0 {
+		return nil
+	}
+	t := time.Unix(unix, 0).UTC()
+	return &t
+}
+
 // NextExpiry is when the next negative intent of the snapshot expires, or takes
-// down what it drains; the zero time if none does.
+// down what it drains, or the next route leaves that was withdrawn; the zero
+// time if none does.
 func (s *Snapshot) NextExpiry() time.Time {
 	var first int64
 	look := func(list []NegativeIntent) {
@@ -98,6 +102,11 @@ func (s *Snapshot) NextExpiry() time.Time {
 	}
 	for i := range s.Accounts {
 		look(s.Accounts[i].Negative)
+		for j := range s.Accounts[i].Routes {
+			if at := s.Accounts[i].Routes[j].DownAt; at != 0 && (first == 0 || at < first) {
+				first = at
+			}
+		}
 	}
 	look(s.Network.Negative)
 	if first == 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // Routes derives what is to be advertised from what is desired: approved,
-// advertised, bound and not down on purpose. It is the only place where a
+// advertised or on its way out, bound and not down on purpose. It is the only place where a
 // route comes into being, so that advertised implies bound by construction
 // (invariant 1), and Validate runs it again over every snapshot it reads.
 // The result is sorted by CIDR and never nil.
@@ -23,7 +23,8 @@ func Routes(p *AccountPart) []Route {
 		var bound bindingIndex
 		for j := range rec.BGP {
 			b := &rec.BGP[j]
-			if !b.Advertised || b.Sites.Empty() || len(down.Over(b.CIDR)) > 0 {
+			leaves, gone := leaving(b, down.Over(b.CIDR))
+			if gone || b.Sites.Empty() {
 				continue
 			}
 			services := bound.over(b.CIDR, rec)
@@ -32,12 +33,31 @@ func Routes(p *AccountPart) []Route {
 			}
 			out = append(out, Route{
 				CIDR: b.CIDR, PrefixID: rec.ID, Origin: rec.ASN, Prepend: b.Prepend,
-				Resting: b.Resting, Sites: b.Sites, Services: services,
+				Resting: b.Resting, Sites: b.Sites, Services: services, DownAt: leaves,
 			})
 		}
 	}
 	slices.SortFunc(out, func(a, b Route) int { return addressing.ComparePrefix(a.CIDR, b.CIDR) })
 	return out
+}
+
+// leaving says whether a BGP prefix has no route, and else when its route
+// leaves, 0 for never.
+func leaving(b *BGPRecord, over []NegativeIntent) (at int64, gone bool) {
+	if at = b.DownAt; b.Advertised {
+		at = 0
+	} else if at == 0 {
+		return 0, true
+	}
+	for _, n := range over {
+		if !n.Draining {
+			return 0, true
+		}
+		if at == 0 || n.DownAt < at {
+			at = n.DownAt
+		}
+	}
+	return at, false
 }
 
 // bindingIndex finds the services bound over a route. A prefix with few
@@ -89,7 +109,7 @@ func (r Route) Equal(o Route) bool {
 // SameAttributes reports whether two routes look the same from outside: all
 // but the services behind them.
 func (r Route) SameAttributes(o Route) bool {
-	return r.CIDR == o.CIDR && r.PrefixID == o.PrefixID && r.Origin == o.Origin && r.Prepend == o.Prepend &&
+	return r.CIDR == o.CIDR && r.PrefixID == o.PrefixID && r.Origin == o.Origin && r.Prepend == o.Prepend && r.DownAt == o.DownAt &&
 		r.Resting == o.Resting && equalSites(r.Sites, o.Sites) &&
 		slices.Equal(r.Communities, o.Communities) && slices.Equal(r.LargeCommunities, o.LargeCommunities) &&
 		equalValue(r.MED, o.MED) && equalValue(r.LocalPref, o.LocalPref)

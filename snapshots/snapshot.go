@@ -54,6 +54,9 @@ type BGPRecord struct {
 	Prepend    int                `json:"prepend"`
 	Resting    addressing.Resting `json:"resting"`
 	Sites      addressing.Sites   `json:"sites"`
+	// DownAt says of one that is withdrawn that its route is still there,
+	// de-preferred, and leaves then (Unix seconds); 0 is not there.
+	DownAt int64 `json:"down_at,omitempty"`
 }
 
 // Binding is a service binding as desired.
@@ -74,6 +77,9 @@ type Route struct {
 	Resting  addressing.Resting `json:"resting"`
 	Sites    addressing.Sites   `json:"sites"`
 	Services []string           `json:"services"` // ids of the services bound over it, sorted; never empty (invariant 1)
+	// DownAt is when it leaves (Unix seconds): until then it is the last choice
+	// (RFC 8326). 0 is never.
+	DownAt int64 `json:"down_at,omitempty"`
 	// Attributes that follow the prefix to every neighbor.
 	Communities      []policy.Community      `json:"communities,omitempty"`
 	LargeCommunities []policy.LargeCommunity `json:"large_communities,omitempty"`

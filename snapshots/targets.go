@@ -134,11 +134,12 @@ type attrKey struct {
 	origin  uint32
 	prepend int
 	med, lp int64 // -1 is unset
+	leaves  bool
 }
 
 // attributes returns the shared attributes of a route towards the neighbor.
 func (v *view) attributes(r *Route) *Attributes {
-	k := attrKey{r.CIDR.Addr().Is4(), r.Origin, r.Prepend, optional(r.MED), optional(r.LocalPref)}
+	k := attrKey{r.CIDR.Addr().Is4(), r.Origin, r.Prepend, optional(r.MED), optional(r.LocalPref), r.DownAt != 0}
 	if len(r.Communities) == 0 && len(r.LargeCommunities) == 0 {
 		a := v.known[k]
 		if a == nil {
@@ -185,7 +186,7 @@ func (v *view) merge(r *Route) *Attributes {
 	}
 	a.Communities = union(m.Standard, r.Communities, cmp.Compare[policy.Community])
 	a.LargeCommunities = union(m.Large, r.LargeCommunities, compareLarge)
-	if v.duty == Draining {
+	if v.duty == Draining || r.DownAt != 0 {
 		v.drain(a)
 	}
 	return a

@@ -200,6 +200,9 @@ func checkBGP(bad *Invalid, account string, rec *PrefixRecord, b *BGPRecord, sc 
 	if b.Resting != addressing.RestingAdvertised && b.Resting != addressing.RestingWithdrawn {
 		bad.add("resting", account, at, "resting state %q is unknown", b.Resting)
 	}
+	if b.DownAt < 0 || b.DownAt > 0 && b.Advertised {
+		bad.add("down_at", account, at, "a time at which it leaves is for what is withdrawn")
+	}
 	checkSites(bad, account, at, b.Sites, sc)
 }
 

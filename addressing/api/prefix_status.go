@@ -216,7 +216,11 @@ func (v *look) route(d addressing.PrefixDetail, b addressing.BGPPrefix) RouteSta
 	if n := v.blocking(d.Negative, b.CIDR); n != nil {
 		out.BlockedBy = ptr(intentOut(*n))
 	}
-	effective := d.State == addressing.Approved && b.Advertised && out.Bound && out.BlockedBy == nil
+	draining := b.Draining(v.at)
+	if draining {
+		out.DrainingUntil = microPtr(b.DownAt)
+	}
+	effective := d.State == addressing.Approved && out.Bound && (draining || b.Advertised && out.BlockedBy == nil)
 	if effective != out.Advertised {
 		out.Held = v.held(b.CIDR, out.Provenance.Since)
 	}
@@ -239,6 +243,8 @@ func (v *look) blocking(all []addressing.NegativeIntent, p netip.Prefix) *addres
 func (v *look) sentence(b addressing.BGPPrefix, r RouteStatus, effective bool) string {
 	text := b.CIDR.String() + ": desired " + string(r.Desired)
 	switch {
+	case r.DrainingUntil != nil && r.Advertised:
+		text += ", draining until " + r.DrainingUntil.Format(time.RFC3339)
 	case r.BlockedBy != nil:
 		text += fmt.Sprintf(", down on purpose (%s by %s: %s)", r.BlockedBy.Kind, r.BlockedBy.Author, r.BlockedBy.Reason)
 	case b.Advertised && !r.Bound:

@@ -212,8 +212,12 @@ func planRoute(r *snapshots.Route) *PlanRoute {
 	if r == nil {
 		return nil
 	}
-	return &PlanRoute{Origin: int64(r.Origin), Prepend: r.Prepend, Resting: string(r.Resting), Sites: siteNames(r.Sites),
+	out := &PlanRoute{Origin: int64(r.Origin), Prepend: r.Prepend, Resting: string(r.Resting), Sites: siteNames(r.Sites),
 		Services: append([]string{}, r.Services...), Communities: texts(r.Communities), LargeCommunities: texts(r.LargeCommunities)}
+	if r.DownAt != 0 {
+		out.DrainingUntil = ptr(time.Unix(r.DownAt, 0).UTC())
+	}
+	return out
 }
 
 func planCounts(m map[addressing.Family]plan.Count) map[string]PlanCount {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 )
@@ -211,7 +212,11 @@ func (h *handlers) WithdrawPrefix(ctx context.Context, r WithdrawPrefixRequestOb
 	if err != nil {
 		return nil, err
 	}
-	d, cs, err := reg.WithdrawPrefix(ctx, callIn(ctx).request(&r.Body.Reason), r.PrefixID)
+	q := callIn(ctx).request(&r.Body.Reason)
+	if s := r.Body.WaitSeconds; s != nil {
+		q.Drain = ptr(time.Duration(*s) * time.Second)
+	}
+	d, cs, err := reg.WithdrawPrefix(ctx, q, r.PrefixID)
 	if err != nil {
 		return nil, err
 	}

@@ -2450,13 +2450,16 @@ type PlanImpact struct {
 
 // PlanRoute defines model for PlanRoute.
 type PlanRoute struct {
-	Communities      *[]string `json:"communities,omitempty"`
-	LargeCommunities *[]string `json:"large_communities,omitempty"`
-	Origin           int64     `json:"origin"`
-	Prepend          int       `json:"prepend"`
-	Resting          string    `json:"resting"`
-	Services         []string  `json:"services"`
-	Sites            []string  `json:"sites"`
+	Communities *[]string `json:"communities,omitempty"`
+
+	// DrainingUntil de-preferred until it leaves then (RFC 8326)
+	DrainingUntil    *time.Time `json:"draining_until,omitempty"`
+	LargeCommunities *[]string  `json:"large_communities,omitempty"`
+	Origin           int64      `json:"origin"`
+	Prepend          int        `json:"prepend"`
+	Resting          string     `json:"resting"`
+	Services         []string   `json:"services"`
+	Sites            []string   `json:"sites"`
 }
 
 // Prefix defines model for Prefix.
@@ -2602,6 +2605,14 @@ type PrefixUnblock struct {
 	// IntentID the negative intent to lift; needed when the prefix has more than one block
 	IntentID *string `json:"intent_id,omitempty"`
 	Reason   string  `json:"reason"`
+}
+
+// PrefixWithdraw defines model for PrefixWithdraw.
+type PrefixWithdraw struct {
+	Reason string `json:"reason"`
+
+	// WaitSeconds how long the routes are de-preferred before they leave; the configuration's unless told
+	WaitSeconds *int `json:"wait_seconds,omitempty"`
 }
 
 // PrefixesEnvelope defines model for PrefixesEnvelope.
@@ -2880,9 +2891,12 @@ type RouteStatus struct {
 	Bound   bool               `json:"bound"`
 	Cidr    string             `json:"cidr"`
 	Desired RouteStatusDesired `json:"desired"`
-	Held    *Held              `json:"held"`
-	ID      string             `json:"id"`
-	Prepend int                `json:"prepend"`
+
+	// DrainingUntil withdrawn, and de-preferred until it leaves then (RFC 8326)
+	DrainingUntil *time.Time `json:"draining_until,omitempty"`
+	Held          *Held      `json:"held"`
+	ID            string     `json:"id"`
+	Prepend       int        `json:"prepend"`
 
 	// Provenance when, by whom and why the desired state became what it is
 	Provenance Provenance         `json:"provenance"`
@@ -4700,7 +4714,7 @@ type UnblockPrefixJSONRequestBody = PrefixUnblock
 type UndeletePrefixJSONRequestBody = ReasonOnly
 
 // WithdrawPrefixJSONRequestBody defines body for WithdrawPrefix for application/json ContentType.
-type WithdrawPrefixJSONRequestBody = ReasonRequired
+type WithdrawPrefixJSONRequestBody = PrefixWithdraw
 
 // RestoreJSONRequestBody defines body for Restore for application/json ContentType.
 type RestoreJSONRequestBody = Restore

@@ -9,7 +9,7 @@ import (
 )
 
 const bgpPrefixColumns = "b.id, b.prefix_id, b.cidr, b.prepend, b.auto_advertise_withdraw, b.advertised, b.advertised_modified_at, b.resting, b.sites, " +
-	"b.created_at, b.modified_at, b.version"
+	"b.created_at, b.modified_at, b.version, b.down_at"
 
 // everywhere is how all sites are written; it is so common that it is not
 // decoded each time.
@@ -17,14 +17,14 @@ const everywhere = `{"all":true}`
 
 func scanBGPPrefix(r *sql.Rows, b *addressing.BGPPrefix) error {
 	var cidr, sites string
-	var toggled sql.NullInt64
+	var toggled, down sql.NullInt64
 	var created, modified int64
 	err := r.Scan(&b.ID, &b.PrefixID, &cidr, &b.Prepend, &b.AutoAdvertiseWithdraw, &b.Advertised, &toggled, &b.Resting, &sites,
-		&created, &modified, &b.Version)
+		&created, &modified, &b.Version, &down)
 	if err != nil {
 		return err
 	}
-	b.AdvertisedModifiedAt, b.CreatedAt, b.ModifiedAt = atOrNil(toggled), at(created), at(modified)
+	b.AdvertisedModifiedAt, b.CreatedAt, b.ModifiedAt, b.DownAt = atOrNil(toggled), at(created), at(modified), atOrNil(down)
 	if sites == everywhere {
 		b.Sites = addressing.AllSites()
 	} else if err := json.Unmarshal([]byte(sites), &b.Sites); err != nil {
@@ -69,14 +69,14 @@ func (t *tx) SaveBGPPrefix(b addressing.BGPPrefix) error {
 		}
 		sites = string(text)
 	}
-	values := []any{b.Prepend, b.AutoAdvertiseWithdraw, b.Advertised, nanosOrNull(b.AdvertisedModifiedAt), b.Resting, sites, nanos(b.ModifiedAt), b.Version}
+	values := []any{b.Prepend, b.AutoAdvertiseWithdraw, b.Advertised, nanosOrNull(b.AdvertisedModifiedAt), b.Resting, sites, nanosOrNull(b.DownAt), nanos(b.ModifiedAt), b.Version}
 	if b.Version == 1 {
-		return t.insert("BGP prefix", "cidr", "INSERT INTO bgp_prefixes (prepend, auto_advertise_withdraw, advertised, advertised_modified_at, resting, sites, modified_at, version, "+
-			"id, prefix_id, cidr, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		return t.insert("BGP prefix", "cidr", "INSERT INTO bgp_prefixes (prepend, auto_advertise_withdraw, advertised, advertised_modified_at, resting, sites, down_at, modified_at, version, "+
+			"id, prefix_id, cidr, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			append(values, b.ID, b.PrefixID, b.CIDR.String(), nanos(b.CreatedAt))...)
 	}
 	return t.swap("BGP prefix", "cidr", b.ID, "bgp_prefixes", "UPDATE bgp_prefixes SET prepend = ?, auto_advertise_withdraw = ?, advertised = ?, advertised_modified_at = ?, "+
-		"resting = ?, sites = ?, modified_at = ?, version = ? WHERE id = ? AND version = ?", append(values, b.ID, b.Version-1)...)
+		"resting = ?, sites = ?, down_at = ?, modified_at = ?, version = ? WHERE id = ? AND version = ?", append(values, b.ID, b.Version-1)...)
 }
 
 func (t *tx) DeleteBGPPrefix(id string, version int64) error {

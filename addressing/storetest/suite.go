@@ -130,7 +130,7 @@ func roundTrip(t *testing.T, s addressing.Store) {
 	p.Description, p.LOADocumentID, p.AcceptedRisks, p.DelegateLOACreation = &text, &loa, []string{"other", "unverified"}, true
 	p.State, p.DeleteAfter, p.OnDemandLocked, p.Control = addressing.PendingDelete, &later, true, addressing.ControlBGP
 	b := BGPPrefix(11, ID(10), "11.0.1.0/24")
-	b.Prepend, b.Advertised, b.AdvertisedModifiedAt, b.AutoAdvertiseWithdraw = 3, true, &later, true
+	b.Prepend, b.Advertised, b.AdvertisedModifiedAt, b.AutoAdvertiseWithdraw, b.DownAt = 3, true, &later, true, &later
 	b.Resting, b.Sites = addressing.RestingWithdrawn, addressing.Sites{Names: []string{"ams", "fra"}}
 	k := addressing.TokenRecord{ID: ID(14), AccountID: ID(1), Name: "ci", Role: addressing.RoleAdmin, Hash: addressing.HashToken("x"), Suffix: "abcd",
 		CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}, CreatedAt: Epoch, ExpiresAt: &later, RevokedAt: &later,

@@ -44,7 +44,11 @@ func showPlan(c *cli.Context, a answer) error {
 				row(w, fmt.Sprintf("... and %d more; -o json lists all", len(p.Changes)-maxShown))
 				break
 			}
-			row(w, ch.Kind, ch.Cidr, ch.Account)
+			until := ""
+			if a := ch.After; a != nil && a.DrainingUntil != nil {
+				until = "draining until " + utc(*a.DrainingUntil)
+			}
+			row(w, ch.Kind, ch.Cidr, ch.Account, until)
 		}
 		return nil
 	})

@@ -55,6 +55,7 @@ func prefixCommands() []*cli.Command {
 			Flags: mutating(
 				&cli.StringFlag{Name: "confirm", Usage: "`TOKEN` of a refused withdrawal beyond the free budget"},
 				&cli.StringFlag{Name: "approval", Usage: "`ID` of the approval that covers it"},
+				&cli.DurationFlag{Name: "wait", Usage: "how long it is de-preferred before it leaves; 0s is at once (default: bgp.drain.prefixes)"},
 			),
 			Action: action(withdrawPrefix),
 		},
@@ -252,7 +253,12 @@ func withdrawPrefix(c *cli.Context, conn *connection) error {
 	if id := c.String("approval"); id != "" {
 		params.HoldfastApproval = &id
 	}
-	return showStatus(c, conn.get(conn.WithdrawPrefix(c.Context, p.ID, &params, client.ReasonRequired{Reason: reason})))
+	body := client.PrefixWithdraw{Reason: reason}
+	if c.IsSet("wait") {
+		seconds := int((c.Duration("wait") + time.Second - 1) / time.Second)
+		body.WaitSeconds = &seconds
+	}
+	return showStatus(c, conn.get(conn.WithdrawPrefix(c.Context, p.ID, &params, body)))
 }
 
 func blockPrefix(c *cli.Context, conn *connection) error {

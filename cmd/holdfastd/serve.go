@@ -411,6 +411,7 @@ func (d *daemon) intentIn(ctx context.Context, create bool) (*addressing.Registr
 		Notify:       d.committed,
 		OnTokens:     d.keepTokens,
 		AllowSpecial: d.cfg.API.AllowSpecialPurpose,
+		Drain:        func() time.Duration { return d.configNow().BGP.Drain.Prefixes },
 	}), nil
 }
 

@@ -50,7 +50,7 @@ func (i Item) Key() Key { return Key{i.Account, i.Block, i.Neighbor} }
 // own, or it goes back to the resting state.
 func (c Change) InWaves() bool {
 	switch {
-	case c.AtOnce || c.By == addressing.Owner:
+	case c.AtOnce || c.By == addressing.Owner || c.drains():
 		return false
 	case c.Kind == Withdraw:
 		return c.Loses
@@ -58,6 +58,17 @@ func (c Change) InWaves() bool {
 		return c.Loses || !c.widens()
 	}
 	return c.Kind == Unbind
+}
+
+// drains reports whether a modification only makes a route the last choice
+// before it leaves, or puts it back: nothing is lost by either.
+func (c Change) drains() bool {
+	if c.Kind != Modify || c.Before == nil || c.After == nil {
+		return false
+	}
+	same := *c.Before
+	same.DownAt = c.After.DownAt
+	return same.SameAttributes(*c.After)
 }
 
 // widens reports whether a modification only adds sites.

@@ -210,10 +210,23 @@ func (r *Runner) draft(active, next *snapshots.Snapshot, seq uint64, now time.Ti
 		}
 	case active != nil && active.NetworkSum() != next.NetworkSum() && len(d.plan.Changes) == 0, active == nil:
 		d.plan.Origin, d.actor, d.reason = plan.FromConfig, "system/config", "configuration"
+	case leaves(d.plan):
+		d.plan.Origin, d.actor, d.reason = plan.FromChanges, "system/drain", "withdrawn before; the time of the drain has come"
 	default:
 		d.plan.Origin, d.actor, d.reason = plan.FromDrift, "system/drift", "desired state moved without a change set"
 	}
 	return d
+}
+
+// leaves reports whether all that a plan does is to take down routes that were
+// withdrawn before and drained until now.
+func leaves(p plan.Plan) bool {
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Kind != plan.Withdraw || c.Before.DownAt == 0 || c.Before.DownAt > p.At.Unix() {
+			return false
+		}
+	}
+	return len(p.Changes) > 0 && len(p.Network) == 0
 }
 
 func (r *Runner) explain(c plan.Change) (plan.Reason, bool) {

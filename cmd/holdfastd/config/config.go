@@ -79,11 +79,12 @@ type BGP struct {
 	EdgeMarker string
 }
 
-// Drain is how sites and neighbors are taken out of service. Marks are nil for
-// GRACEFUL_SHUTDOWN (RFC 8326).
+// Drain is how sites, neighbors and prefixes are taken out of service. Marks are
+// nil for GRACEFUL_SHUTDOWN (RFC 8326).
 type Drain struct {
-	Wait  time.Duration // from de-preferring to withdrawing, unless told
-	Marks *snapshots.DrainMark
+	Wait     time.Duration // from de-preferring a site or neighbor to withdrawing, unless told
+	Prefixes time.Duration // the same of a prefix
+	Marks    *snapshots.DrainMark
 }
 
 // Neighbor is a neighbor with its transport.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 )
 
@@ -12,12 +13,19 @@ type drainPart struct {
 	Communities      []string `yaml:"communities"`
 	LargeCommunities []string `yaml:"large_communities"`
 	Wait             string   `yaml:"wait"`
+	Prefixes         string   `yaml:"prefixes"`
 }
 
-const defaultDrainWait = 5 * time.Minute
+const (
+	defaultDrainWait = 5 * time.Minute // of sites and neighbors
+	defaultLeaveWait = time.Minute     // of prefixes
+)
 
 func (j *judge) drain(field string, d drainPart) Drain {
-	out := Drain{Wait: j.duration(field+".wait", d.Wait, defaultDrainWait, 0, 24*time.Hour)}
+	out := Drain{
+		Wait:     j.duration(field+".wait", d.Wait, defaultDrainWait, 0, 24*time.Hour),
+		Prefixes: j.duration(field+".prefixes", d.Prefixes, defaultLeaveWait, 0, addressing.MaxDrainWait),
+	}
 	if d.Communities == nil && d.LargeCommunities == nil {
 		return out
 	}

@@ -45,6 +45,7 @@ admin: {socket: ./data/admin.sock}
 metrics: {listen: %s}
 breaker: {approval_mode: delayed_single, single_delay: 1s}
 bgp:
+  drain: {prefixes: 0s}
   asn: %d
   router_id: 192.0.2.1
   listen: ["%s"]

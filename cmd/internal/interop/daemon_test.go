@@ -45,6 +45,7 @@ api: {listen: 127.0.0.1:8080}
 admin: {socket: ./data/admin.sock}
 metrics: {listen: 127.0.0.1:9179}
 bgp:
+  drain: {prefixes: 0s}
   asn: %d
   router_id: %s
   listen: ["%[2]s:1790"]

@@ -272,6 +272,7 @@ api: {listen: 127.0.0.1:8080, allow_special_purpose_prefixes: true}
 admin: {socket: ./data/admin.sock}
 metrics: {listen: 127.0.0.1:9179}
 bgp:
+  drain: {prefixes: 0s}
   asn: %d
   router_id: %s
   listen: ["%[2]s:%[3]d", "[%[4]s]:%[3]d"]

@@ -96,7 +96,7 @@ func writeConfig(ts *testscript.TestScript, neg bool, args []string) {
 	var b bytes.Buffer
 	file := args[0]
 	fmt.Fprintf(&b, "environment: %s\ndata_dir: ./data\napi: {listen: %q}\nadmin: {socket: %s}\nmetrics: {listen: %q}\n", args[1], ts.Getenv("API"), ts.Getenv("SOCKET"), ts.Getenv("METRICS"))
-	fmt.Fprintf(&b, "bgp:\n  asn: 64500\n  router_id: 192.0.2.1\n  listen: [%q]\n", ts.Getenv("BGP"))
+	fmt.Fprintf(&b, "bgp:\n  drain: {prefixes: 0s}\n  asn: 64500\n  router_id: 192.0.2.1\n  listen: [%q]\n", ts.Getenv("BGP"))
 	args = args[2:]
 	if len(args) > 0 && args[0] == "neighbor" {
 		args = args[1:]

@@ -46,7 +46,7 @@ func start(t *testing.T) *rig {
 	r := &rig{dir: dir, api: freePort(t), socket: filepath.Join(dir, "s")}
 	run(t, ".", []string{"CGO_ENABLED=1"}, "go", "build", "-o", filepath.Join(dir, "holdfastd"), "../../holdfastd")
 	run(t, ".", []string{"CGO_ENABLED=0"}, "go", "build", "-o", filepath.Join(dir, "holdfast"), "../../holdfast")
-	config := fmt.Sprintf("environment: sdk\ndata_dir: ./data\napi: {listen: %q}\nadmin: {socket: %s}\nmetrics: {listen: %q}\nbgp: {asn: 64500, router_id: 192.0.2.1, neighbors: []}\nlog: {level: error}\n", r.api, r.socket, freePort(t))
+	config := fmt.Sprintf("environment: sdk\ndata_dir: ./data\napi: {listen: %q}\nadmin: {socket: %s}\nmetrics: {listen: %q}\nbgp: {asn: 64500, router_id: 192.0.2.1, drain: {prefixes: 0s}, neighbors: []}\nlog: {level: error}\n", r.api, r.socket, freePort(t))
 	if err := os.WriteFile(filepath.Join(dir, "h.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

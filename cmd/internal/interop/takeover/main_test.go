@@ -158,6 +158,7 @@ feed:
   report_file: %[1]s/data/speakers/speaker2.json
   keys: [%q]
 bgp:
+  drain: {prefixes: 0s}
   asn: %d
   router_id: %s
   listen: ["%[4]s:%[5]d", "[%[6]s]:%[5]d"]
