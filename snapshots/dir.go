@@ -27,6 +27,7 @@ var (
 	ErrNotInitialised = errors.New("snapshot directory is not initialised")
 	ErrOlder          = errors.New("generation is not newer than the newest stored")
 	ErrUnknown        = errors.New("generation is not in the history")
+	ErrUnsigned       = errors.New("the signing key cannot be used")
 )
 
 // Options of a store.
@@ -39,6 +40,9 @@ type Options struct {
 	// then holds copies of that one's generations, taken with Accept, and signs
 	// nothing itself.
 	Follow []string
+	// Marker is a file outside the store that holds the highest generation too,
+	// so that losing the whole store lets no number be used twice; empty is none.
+	Marker string
 }
 
 // Dir is the directory store of snapshots. Everything in it is content-addressed
@@ -51,6 +55,7 @@ type Dir struct {
 	replicas  [2]replica
 	signer    note.Signer
 	verifiers note.Verifiers
+	unsigned  string // why signer is nil
 	lock      *os.File
 
 	mu      sync.Mutex
@@ -80,7 +85,7 @@ func (o Options) replicas(root string) [2]replica {
 }
 
 // Init makes an empty store with a signing key of its own. It refuses a
-// directory that has one already.
+// directory that is initialised already; keys that are there stay.
 func Init(root string, o Options) error {
 	if !validID(o.Environment) {
 		return fmt.Errorf("init snapshots %s: environment %q: 1 to %d letters, digits, '-', '_' or '.'", root, o.Environment, maxID)
@@ -135,20 +140,6 @@ func Open(root string, o Options) (*Dir, error) {
 	}
 	d.highest = d.findHighest()
 	return d, nil
-}
-
-// loadKeys reads the store's own keys, or takes the pinned ones of the store
-// that is followed.
-func (d *Dir) loadKeys() (err error) {
-	if len(d.opt.Follow) > 0 {
-		d.verifiers, err = Verifiers(d.opt.Follow)
-		return err
-	}
-	if d.verifiers, err = LoadVerifiers(filepath.Join(d.root, verifierFile)); err != nil || d.opt.ReadOnly {
-		return err
-	}
-	d.signer, err = LoadSigner(filepath.Join(d.root, signerFile))
-	return err
 }
 
 func checkStamp(root, environment string) error {
@@ -207,9 +198,16 @@ func (d *Dir) Highest() (epoch, generation uint64) {
 }
 
 // findHighest is the maximum of the markers and of the newest verified head in
-// each copy, so that no single lost file lets a number be used twice.
+// each copy, so that no single lost file, and no lost store, lets a number be
+// used twice.
 func (d *Dir) findHighest() mark {
 	var top mark
+	if d.opt.Marker != "" {
+		m, err := readMark(d.opt.Marker)
+		if top = m; err != nil && !missing(err) {
+			d.note(d.opt.Marker, err, false)
+		}
+	}
 	for _, r := range d.replicas {
 		if m, err := r.readMark(); err == nil {
 			top = mark{max(top.epoch, m.epoch), max(top.generation, m.generation)}
@@ -251,7 +249,7 @@ func (d *Dir) readHead(r replica, generation uint64) (Head, error) {
 // the snapshot. One copy is enough: what the other lacks is Damage.
 func (d *Dir) Put(h Head, s *Snapshot) error {
 	if d.signer == nil {
-		return errFollower
+		return d.cannotSign()
 	}
 	if s.ID() == "" || h.ID != s.ID() {
 		return fmt.Errorf("store generation %d: head names %q, snapshot is %q", h.Generation, h.ID, s.ID())
@@ -268,11 +266,17 @@ func (d *Dir) Put(h Head, s *Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("store generation %d: %w", h.Generation, err)
 	}
+	d.missCopies()
 	parts, err := d.newParts(s)
 	if err != nil {
 		return fmt.Errorf("store generation %d: %w", h.Generation, err)
 	}
 	next := mark{h.Epoch, h.Generation}
+	if d.opt.Marker != "" {
+		if err := writeMark(d.opt.Marker, next); err != nil {
+			d.note(d.opt.Marker, err, false)
+		}
+	}
 	whole, err := d.both(func(r replica) error { return d.putIn(r, h, s, parts, signed, next) })
 	if err != nil {
 		return fmt.Errorf("store generation %d: %w", h.Generation, err)
@@ -291,6 +295,20 @@ func (d *Dir) Put(h Head, s *Snapshot) error {
 		d.known[sum] = whole
 	}
 	return nil
+}
+
+// missCopies forgets what was written to a copy that is gone, so that the next
+// generation is whole there again.
+func (d *Dir) missCopies() {
+	if d.highest.generation == 0 {
+		return
+	}
+	for _, r := range d.replicas {
+		if _, err := r.readMark(); missing(err) {
+			d.note(r.root, errors.New("this copy is gone: what is stored next is written whole"), true)
+			clear(d.known)
+		}
+	}
 }
 
 // putIn writes the parts, then the manifest, then the marker, then the head: a
@@ -344,7 +362,7 @@ func (d *Dir) newParts(s *Snapshot) (map[Sum][]byte, error) {
 // MarkGood makes a stored generation the last-known-good, in both copies.
 func (d *Dir) MarkGood(h Head) error {
 	if d.signer == nil {
-		return errFollower
+		return d.cannotSign()
 	}
 	signed, err := SignHead(h, d.signer)
 	if err != nil {

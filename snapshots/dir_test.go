@@ -188,9 +188,17 @@ func TestKeyFileMustBePrivate(t *testing.T) {
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err = snapshots.Open(root, snapshots.Options{Environment: synthetic.Environment})
-	if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("a key that others can read: %v", err)
+	d, err := snapshots.Open(root, snapshots.Options{Environment: synthetic.Environment})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if why := d.Unsigned(); !strings.Contains(why, key) || !strings.Contains(why, "chmod 600") {
+		t.Errorf("a key that others can read: %q", why)
+	}
+	s := build(t, synthetic.State(1, 1))
+	if err := d.Put(headOf(s, 1), s); !errors.Is(err, snapshots.ErrUnsigned) {
+		t.Errorf("stored with a key that others can read: %v", err)
 	}
 }
 

@@ -62,7 +62,7 @@ func OpenPermit(raw []byte, known note.Verifiers, environment string) (Permit, e
 // Permit lets speakers that follow this store activate a generation.
 func (d *Dir) Permit(p Permit) error {
 	if d.signer == nil {
-		return errFollower
+		return d.cannotSign()
 	}
 	if p.Environment != d.opt.Environment || p.Generation == 0 || !Sum(p.ID).valid() {
 		return fmt.Errorf("permit: generation %d of environment %q is none of this store", p.Generation, p.Environment)

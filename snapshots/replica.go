@@ -68,8 +68,12 @@ func (m mark) before(h Head) bool {
 	return h.Epoch > m.epoch && h.Generation > m.generation || h.Epoch == m.epoch && h.Generation > m.generation
 }
 
-func (r replica) readMark() (mark, error) {
-	raw, err := readFile(filepath.Join(r.root, generationFile), 1024)
+func (r replica) readMark() (mark, error) { return readMark(filepath.Join(r.root, generationFile)) }
+
+func (r replica) writeMark(m mark) error { return writeMark(filepath.Join(r.root, generationFile), m) }
+
+func readMark(path string) (mark, error) {
+	raw, err := readFile(path, 1024)
 	if err != nil {
 		return mark{}, err
 	}
@@ -77,13 +81,13 @@ func (r replica) readMark() (mark, error) {
 	e, err1 := strconv.ParseUint(epoch, 10, 64)
 	g, err2 := strconv.ParseUint(generation, 10, 64)
 	if !found || err1 != nil || err2 != nil || !strings.HasSuffix(string(raw), "\n") {
-		return mark{}, fmt.Errorf("%s: not an epoch and a generation", filepath.Join(r.root, generationFile))
+		return mark{}, fmt.Errorf("%s: not an epoch and a generation", path)
 	}
 	return mark{e, g}, nil
 }
 
-func (r replica) writeMark(m mark) error {
-	return writeFile(filepath.Join(r.root, generationFile), fmt.Appendf(nil, "%d %d\n", m.epoch, m.generation), 0o600)
+func writeMark(path string, m mark) error {
+	return writeFile(path, fmt.Appendf(nil, "%d %d\n", m.epoch, m.generation), 0o600)
 }
 
 // holds reports whether a content-addressed file is there and intact.
