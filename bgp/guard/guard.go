@@ -41,6 +41,7 @@ type Guard struct {
 	legs     map[netip.Addr]*leg // by loopback; guarded by applying
 
 	mu      sync.Mutex
+	waits   map[string]bool // neighbors that connect with their first Target only
 	seen    bgp.Order
 	started bool
 	closed  bool

@@ -140,6 +140,18 @@ func (g *Guard) told() map[string][]snapshots.TargetRoute {
 	return out
 }
 
+// Await keeps neighbors from connecting before their first Target: what they
+// hold is not known, and a session without a table would take it from them. Call
+// it before Start.
+func (g *Guard) Await(names ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waits = map[string]bool{}
+	for _, name := range names {
+		g.waits[name] = true
+	}
+}
+
 // ready reports whether a neighbor may connect at start. After a restart one
 // that was told routes waits for a Target: without one the session would come up
 // with no promise to keep them (RFC 4724 section 4.2), and it would drop all.
@@ -147,6 +159,13 @@ func (g *Guard) ready(n *neighbor, told []snapshots.TargetRoute) bool {
 	n.table.mu.Lock()
 	t := n.table.target
 	n.table.mu.Unlock()
+	g.mu.Lock()
+	waits := g.waits[n.Name]
+	g.mu.Unlock()
+	if t == nil && waits {
+		n.log.Warn("what it holds is not known and it has no target: it may not connect until it has one")
+		return false
+	}
 	if t == nil {
 		if len(told) > 0 {
 			n.log.Warn("was told routes and has no target: it may not connect until it has one", "routes", len(told))

@@ -33,6 +33,7 @@ func (d dataDir) held() string        { return filepath.Join(string(d), "held.js
 func (d dataDir) notices() string     { return filepath.Join(string(d), "notices.json") }
 func (d dataDir) rollouts() string    { return filepath.Join(string(d), "rollouts.json") }
 func (d dataDir) machines() string    { return filepath.Join(string(d), "edge.json") }
+func (d dataDir) generation() string  { return filepath.Join(string(d), "generation") }
 func (d dataDir) marker() string      { return filepath.Join(string(d), "initialised") }
 
 // initialise makes an empty directory ready and says whether this was its
@@ -68,11 +69,13 @@ func (d dataDir) mark(environment string) error {
 	return syncDir(string(d))
 }
 
-// used reports whether a daemon ever ran here: the database and the first
-// generation are made after the marker.
+// used reports whether a daemon ever ran here: the database, the first
+// generation and what the neighbors were told are made after the marker.
 func (d dataDir) used() bool {
-	if _, err := os.Lstat(d.database()); err == nil {
-		return true
+	for _, made := range []string{d.database(), d.generation(), d.adjRIBOut()} {
+		if _, err := os.Lstat(made); err == nil {
+			return true
+		}
 	}
 	heads, err := filepath.Glob(filepath.Join(d.snapshots(), "*", "heads", "*"))
 	return err == nil && len(heads) > 0

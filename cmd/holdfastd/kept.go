@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/holdfast-bgp/holdfast/bgp/guard"
+	"github.com/holdfast-bgp/holdfast/snapshots"
 )
 
 // keptRoutes gives what the neighbors were told last, as the process before
@@ -24,4 +26,51 @@ func (d *daemon) keptRoutes() func(netip.Prefix) bool {
 		return func(netip.Prefix) bool { return true }
 	}
 	return func(p netip.Prefix) bool { return told[p] }
+}
+
+// toldTables gives what the neighbors were told last, those that are whole.
+func (d *daemon) toldTables() map[string]snapshots.NeighborTarget {
+	all, err := guard.ReadKept(d.dir.adjRIBOut())
+	if err != nil {
+		d.log.Error("what the neighbors were told last is not known", "error", err)
+	}
+	out := map[string]snapshots.NeighborTarget{}
+	for _, k := range all {
+		if k.Damage != nil {
+			d.log.Error("what a neighbor was told last is not known for certain", "neighbor", k.Neighbor, "error", k.Damage)
+			continue
+		}
+		out[k.Neighbor] = snapshots.NeighborTarget{Routes: k.Routes}
+	}
+	return out
+}
+
+// storeRisks are those of the snapshots: a daemon that holds the wire without
+// one, or that can store none.
+func (d *daemon) storeRisks() []string {
+	var out []string
+	if why := d.pipeline.Runner.Status().Static; why != "" {
+		out = append(out, "boot_static: "+why)
+	}
+	if why := d.store.Unsigned(); why != "" {
+		out = append(out, "unsigned: no new generation can be stored, the wire stays as it is: "+why)
+	}
+	return out
+}
+
+// openStore opens the snapshots. A directory that was used and has lost them is
+// made anew: the wire is held by what the guard kept, and generations go on
+// where they were (invariant 3).
+func (d *daemon) openStore() (err error) {
+	o := snapshots.Options{Environment: d.cfg.Environment, Marker: d.dir.generation()}
+	d.store, err = snapshots.Open(d.dir.snapshots(), o)
+	if d.first || !errors.Is(err, snapshots.ErrNotInitialised) {
+		return err
+	}
+	d.log.Error("the snapshot directory is lost; it is made anew", "alert", "boot_static", "error", err)
+	if err := snapshots.Init(d.dir.snapshots(), o); err != nil {
+		return err
+	}
+	d.store, err = snapshots.Open(d.dir.snapshots(), o)
+	return err
 }

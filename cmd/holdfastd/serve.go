@@ -110,7 +110,7 @@ func (d *daemon) open(now time.Time) (err error) {
 	if d.first, err = d.dir.initialise(d.cfg.Environment, now); err != nil {
 		return err
 	}
-	if d.store, err = snapshots.Open(d.dir.snapshots(), snapshots.Options{Environment: d.cfg.Environment}); err != nil {
+	if err = d.openStore(); err != nil {
 		return err
 	}
 	if d.limits, err = openLimits(d.dir.limits(), d.cfg.Breaker.Limits, d.first, now); err != nil {
@@ -151,6 +151,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		Explain:     d.gate.Explain,
 		Held:        d.heldRoutes,
 		Kept:        d.keptRoutes,
+		Told:        d.toldTables,
 		OnRefused:   d.refused,
 		OnApplied:   d.applied,
 		Program:     d.cfg.Rollout,
@@ -283,6 +284,7 @@ func (d *daemon) run(ctx context.Context) error {
 		d.pipeline.StopIntentLost("the database file is gone")
 	}
 	d.log.Info("booted", "generation", booted.Head.Generation, "routes", booted.Routes, "first_start", d.first)
+	d.guard.Await(booted.Waiting...)
 	if err := d.speaker.Start(ctx); err != nil {
 		d.pipeline.Ended()
 		return fmt.Errorf("speaker: %w", err)
@@ -484,7 +486,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
-	out := slices.Concat(d.observing(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.cfg.Breaker.Risks(persons{d}.count()))
+	out := slices.Concat(d.observing(), d.storeRisks(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.cfg.Breaker.Risks(persons{d}.count()))
 	d.settling.Lock()
 	defer d.settling.Unlock()
 	if len(d.limits.waiting) > 0 {

@@ -18,8 +18,13 @@ type Booted struct {
 	// Quarantined is the generation that crashed the process twice and that this
 	// boot went back from; 0 is none.
 	Quarantined uint64
-	Findings    []policy.Finding
-	Damage      []snapshots.Damage
+	// Static says why no snapshot could be used and the wire is held at what the
+	// neighbors were told last; empty is the ordinary boot. Waiting are those of
+	// whom that is not known: they must not connect before their first Target.
+	Static   string
+	Waiting  []string
+	Findings []policy.Finding
+	Damage   []snapshots.Damage
 }
 
 // ErrLive means that a store whose routes were on the wire is to be merely
@@ -30,8 +35,9 @@ var ErrLive = errors.New("this data directory has advertised, and observing woul
 // Boot loads the last-known-good and applies it, with nothing but the local
 // disk: no database, no API, no network (invariants 11 and 13). Call it once,
 // before the speaker lets neighbors connect. Without any snapshot it does
-// nothing. An error means that there is one and that it cannot be used: the
-// speaker must not be started with an empty table in its place.
+// nothing. If there was one and none can be used, what the neighbors were told
+// last takes its place (Booted.Static). An error means that not even that is
+// known: the speaker must not be started with an empty table.
 //
 // If two processes have ended within a minute of being told the same snapshot,
 // the one before is brought forward in its place and the wire is pinned there.
@@ -45,6 +51,12 @@ func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 	}
 	l, quarantined, err := load()
 	damage := r.cfg.Store.Damage()
+	if err != nil && !r.cfg.Observe {
+		if b, static := r.bootStatic(ctx, err); static {
+			b.Damage = damage
+			return b, nil
+		}
+	}
 	if errors.Is(err, snapshots.ErrNone) {
 		return Booted{None: true, Damage: damage}, nil
 	}

@@ -75,7 +75,7 @@ func (r *Runner) attempt(ctx context.Context, a attempted, begun time.Time) erro
 		return nil
 	}
 	r.step(StepPreflight)
-	report := plan.Preflight(ctx, whole.plan, r.cfg.Checks, r.cfg.Gate)
+	report := r.afterStatic(whole.snapshot, plan.Preflight(ctx, whole.plan, r.cfg.Checks, r.cfg.Gate))
 	if report.Verdict != policy.Allow {
 		a.whole = whole
 		return r.refused(ctx, a, report, begun)

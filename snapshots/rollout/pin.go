@@ -38,6 +38,7 @@ func (r *Runner) Unpin(ctx context.Context, accept snapshots.ID) error {
 	if !p.Empty() && accept != p.To {
 		return fmt.Errorf("unpin: %w: %d changes, %d of them losses: look at the plan and name its snapshot %s", ErrDiffers, len(p.Changes), len(p.Losses()), p.To)
 	}
+	r.accept(accept)
 	if err := r.cfg.Store.ClearPin(); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (r *Runner) PendingWith(ctx context.Context, n snapshots.NetworkPart) (plan
 	}
 	d := r.draft(active, next, 0, now)
 	d.plan.Explain(r.explain)
-	return d.plan, plan.Preflight(ctx, d.plan, r.cfg.Checks, r.preview()), nil
+	return d.plan, r.afterStatic(next, plan.Preflight(ctx, d.plan, r.cfg.Checks, r.preview())), nil
 }
 
 // preview is the gate of dry runs. Without one the breaker is left out, which

@@ -67,6 +67,10 @@ type Config struct {
 	// earlier process left it: what a quarantine leaves with them. Nil, or a nil
 	// answer, is nothing.
 	Kept func() func(netip.Prefix) bool
+	// Told gives the whole tables that the neighbors were told last, as an
+	// earlier process left them: what boots when every snapshot is lost. One that
+	// is not known for certain must not be in it. Nil knows none.
+	Told func() map[string]snapshots.NeighborTarget
 	// OnRefused is called once per refusal, OnApplied after each generation.
 	// They may Kick and ask for Status, and nothing else of the Runner.
 	OnRefused func(plan.Plan, plan.Report)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -196,7 +197,7 @@ func newBench(t *testing.T, accounts, routes int, change func(*rollout.Config)) 
 
 func (b *bench) start(change func(*rollout.Config)) {
 	b.t.Helper()
-	d, err := snapshots.Open(b.root, snapshots.Options{Environment: synthetic.Environment})
+	d, err := snapshots.Open(b.root, snapshots.Options{Environment: synthetic.Environment, Marker: filepath.Join(b.root, "generation")})
 	if err != nil {
 		b.t.Fatal(err)
 	}

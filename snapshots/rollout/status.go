@@ -19,9 +19,10 @@ type Status struct {
 	Routes      int            `json:"routes"`
 	AppliedAt   time.Time      `json:"applied_at"` // when this process handed it to the speaker
 	AgeSeconds  float64        `json:"age_seconds"`
-	Attached    bool           `json:"attached"`    // desired state is there to build from
-	LastBuild   time.Time      `json:"last_build"`  // last successful build; zero if none yet
-	IntentLost  string         `json:"intent_lost"` // why the builder is stopped; empty if it is not
+	Attached    bool           `json:"attached"`         // desired state is there to build from
+	LastBuild   time.Time      `json:"last_build"`       // last successful build; zero if none yet
+	Static      string         `json:"static,omitempty"` // why the wire is held without a snapshot; empty if it is not
+	IntentLost  string         `json:"intent_lost"`      // why the builder is stopped; empty if it is not
 	Pinned      bool           `json:"pinned"`
 	Pin         snapshots.Pin  `json:"pin"`
 	Degraded    string         `json:"degraded,omitempty"`   // what works, but not in full
@@ -56,6 +57,10 @@ type state struct {
 	observed  *Observed
 
 	refusedKey string // of the refusal, see heldKey
+
+	static   string // see Booted.Static
+	told     map[string]snapshots.NeighborTarget
+	accepted snapshots.ID // that a person went on with
 }
 
 // Status of the pipeline as of now.
@@ -66,7 +71,7 @@ func (r *Runner) Status() Status {
 	s := Status{
 		Environment: r.cfg.Environment, Generation: r.st.active.Head.Generation, Snapshot: r.st.active.Snapshot.ID(), Head: r.st.active.Head,
 		Routes: r.st.active.Snapshot.RouteCount(), AppliedAt: r.st.appliedAt, Attached: r.desired != nil, LastBuild: r.st.lastBuild,
-		IntentLost: r.st.lost, Pinned: pinned, Pin: pin, Degraded: r.st.degraded, LastError: r.st.lastError,
+		Static: r.st.static, IntentLost: r.st.lost, Pinned: pinned, Pin: pin, Degraded: r.st.degraded, LastError: r.st.lastError,
 		Findings: slices.Clone(r.st.findings), Damage: slices.Clone(r.st.damage),
 	}
 	if r.st.refusal != nil {
@@ -91,6 +96,7 @@ func (r *Runner) setActive(l snapshots.Loaded, findings []policy.Finding) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.st.active, r.st.appliedAt, r.st.findings = l, time.Now(), findings
+	r.st.static, r.st.told = "", nil
 }
 
 func (r *Runner) built(at time.Time) {
