@@ -61,6 +61,12 @@ func app() *cli.App {
 				Flags:  []cli.Flag{configFlag(), &cli.BoolFlag{Name: "speak", Usage: "it is the configuration of a speaker alone"}},
 				Action: func(c *cli.Context) error { return checkConfig(c.App.Writer, c.String("config"), c.Bool("speak")) },
 			},
+			{
+				Name:   "rekey",
+				Usage:  "make a new signing key where the old one is lost; the daemon must be stopped",
+				Flags:  []cli.Flag{configFlag()},
+				Action: func(c *cli.Context) error { return rekey(c.App.Writer, c.String("config")) },
+			},
 		},
 	})
 }
