@@ -224,7 +224,7 @@ func (s *site) neighbors() map[string]struct {
 // table takes most of the time, so the steps share it.
 func TestDaemon(t *testing.T) {
 	s := newSite(t)
-	for _, step := range []func(*site){(*site).exportsNothing, (*site).tableArrives, (*site).survivesKill} {
+	for _, step := range []func(*site){(*site).exportsNothing, (*site).tableArrives, (*site).losesDatabase, (*site).losesSnapshots} {
 		if step(s); t.Failed() {
 			return // what follows needs it
 		}
@@ -285,16 +285,26 @@ func (s *site) tableArrives() {
 	}
 }
 
-// kill -9, the database file gone, a start: the neighbors keep every route
-// over the restart (RFC 4724) and have been sent them all again within 10 s.
-func (s *site) survivesKill() {
+func (s *site) losesDatabase() { s.survivesKill("intent.db", "intent.db-wal", "intent.db-shm") }
+
+// With the snapshots gone as well, both copies and the keys, it is what the
+// guard kept that is told again.
+func (s *site) losesSnapshots() { s.survivesKill("snapshots") }
+
+// kill -9, something of the data directory gone, a start: the neighbors keep
+// every route over the restart (RFC 4724) and have been sent them all again
+// within 10 s.
+func (s *site) survivesKill(lost ...string) {
 	heard := map[string]int{}
 	for name, n := range s.neighbors() {
 		heard[name] = len(s.received(n.updates))
 	}
 	s.daemon.Kill()
-	for _, file := range []string{"intent.db", "intent.db-wal", "intent.db-shm"} {
-		if err := os.Remove(s.data(file)); err != nil && (file == "intent.db" || !errors.Is(err, os.ErrNotExist)) {
+	if _, err := os.Stat(s.data(lost[0])); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, name := range lost {
+		if err := os.RemoveAll(s.data(name)); err != nil {
 			s.t.Fatal(err)
 		}
 	}
