@@ -36,6 +36,7 @@ type Guard struct {
 	ctx       context.Context
 	stop      context.CancelFunc
 	changed   atomic.Bool // since the Adj-RIB-Outs were kept
+	keeping   sync.Mutex  // held while they are written
 
 	applying sync.Mutex          // one change of the engine or the roster at a time; taken before mu
 	legs     map[netip.Addr]*leg // by loopback; guarded by applying
@@ -315,6 +316,7 @@ func (g *Guard) Start(ctx context.Context) error {
 		g.group.Go(func() { g.serve(l) })
 	}
 	g.group.Go(g.tend)
+	g.group.Go(g.keeper)
 	return nil
 }
 
@@ -392,9 +394,7 @@ func (g *Guard) Close() error {
 	}
 	g.closed = true
 	g.mu.Unlock()
-	if g.changed.Swap(false) {
-		g.keep()
-	}
+	g.keep(true)
 	g.stop()
 	g.closeListeners()
 	ended := make(chan struct{})

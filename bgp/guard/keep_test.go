@@ -2,6 +2,8 @@ package guard
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -35,12 +37,12 @@ func TestKeep(t *testing.T) {
 	}
 	n := &neighbor{Neighbor: Neighbor{Neighbor: policy.Neighbor{Name: "transit-a"}}, table: tb}
 	dir := filepath.Join(t.TempDir(), "adj-rib-out")
-	for range 2 { // the second one replaces the first
-		if err := n.keep(dir); err != nil {
+	file := filepath.Join(dir, "transit-a.bgp")
+	for range 2 { // nothing has changed the second time
+		if err := n.keep(file); err != nil {
 			t.Fatal(err)
 		}
 	}
-	file := filepath.Join(dir, "transit-a.bgp")
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -67,11 +69,151 @@ func TestKeep(t *testing.T) {
 	// what was kept alone.
 	for _, change := range []func(){func() { tb.end() }, func() { tb.begin(wire.NewFamilySet(wire.IPv4Unicast), true) }} {
 		change()
-		if err := n.keep(dir); err != nil {
+		if err := n.keep(file); err != nil {
 			t.Fatal(err)
 		}
 		if again, err := os.ReadFile(file); err != nil || !bytes.Equal(raw, again) {
 			t.Errorf("%d octets were kept, %d now, %v", len(raw), len(again), err)
+		}
+	}
+}
+
+// What changes on the wire is appended, the last of a session too, and the file
+// is written anew once the changes have grown to its size.
+func TestKeepWhatChanged(t *testing.T) {
+	o := &offers{}
+	o.newPass()
+	tb := newTable(o)
+	a, b := set(t, 7), set(t, 8)
+	prefix := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
+	}
+	const routes = 3000
+	for i := range routes {
+		o.put(prefix(i), 0, wire.AttrSet{})
+	}
+	swap := func(from, to int, as wire.AttrSet) {
+		next := &target{}
+		for i := from; i < to; i++ {
+			next.routes, next.sets = append(next.routes, snapshots.TargetRoute{Prefix: prefix(i)}), append(next.sets, as)
+		}
+		tb.swap(next)
+		if !tb.live {
+			tb.begin(wire.NewFamilySet(wire.IPv4Unicast), false)
+		}
+		if _, _, err := tb.fill(nil, wire.Encoding{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := &neighbor{Neighbor: Neighbor{Neighbor: policy.Neighbor{Name: "transit-a"}}, table: tb}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "transit-a.bgp")
+	size := func() int64 {
+		st, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Size()
+	}
+	same := func(what string) {
+		t.Helper()
+		want := tb.routes()
+		if err := n.keep(path); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		all, err := ReadKept(dir)
+		if err != nil || len(all) != 1 || all[0].Damage != nil {
+			t.Fatalf("%s: %+v, %v", what, all, err)
+		}
+		if !slices.EqualFunc(all[0].Routes, want, func(a, b snapshots.TargetRoute) bool { return a.Prefix == b.Prefix }) {
+			t.Fatalf("%s: %d routes kept, %d are on the wire", what, len(all[0].Routes), len(want))
+		}
+	}
+	swap(0, routes, a)
+	same("a whole table")
+	base := size()
+	swap(10, routes, a)
+	same("ten withdrawn")
+	if grown := size() - base; grown <= 0 || grown > 200 {
+		t.Errorf("ten withdrawals took %d octets", grown)
+	}
+	swap(0, routes, a)
+	swap(5, routes, a)
+	same("announced again, and five withdrawn")
+	for i := range 40 { // every route, many times
+		swap(5, routes, []wire.AttrSet{b, a}[i%2])
+		same("other attributes")
+	}
+	if got := size(); got > base+2*leastLog {
+		t.Errorf("the file has grown to %d octets from %d", got, base)
+	}
+	swap(0, 100, a)
+	want := len(tb.routes())
+	tb.end() // before it was kept
+	if err := n.keep(path); err != nil {
+		t.Fatal(err)
+	}
+	all, err := ReadKept(dir)
+	if err != nil || len(all[0].Routes) != want || all[0].Damage != nil {
+		t.Errorf("%d routes kept of the session that ended, want %d: %v, %v", len(all[0].Routes), want, all[0].Damage, err)
+	}
+	// A file that somebody removed is written anew.
+	swap(0, 100, b)
+	if err := errors.Join(n.keep(path), os.Remove(path)); err != nil {
+		t.Fatal(err)
+	}
+	swap(0, 99, b)
+	if err := n.keep(path); err == nil {
+		t.Fatal("appended to a file that is gone")
+	}
+	tb.forgetKept()
+	same("a file that was gone")
+}
+
+// Keeping costs what changed, not what there is.
+func BenchmarkKeep(b *testing.B) {
+	for _, routes := range []int{10_000, 100_000} {
+		for _, c := range []struct {
+			name    string
+			changed int
+		}{{"one", 1}, {"thousand", 1000}, {"whole", 0}} {
+			b.Run(fmt.Sprintf("%d/%s", routes, c.name), func(b *testing.B) { benchmarkKeep(b, routes, c.changed) })
+		}
+	}
+}
+
+func benchmarkKeep(b *testing.B, routes, changed int) {
+	o := &offers{}
+	o.newPass()
+	tb, as := newTable(o), set(b, 7)
+	next := &target{}
+	for i := range routes {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(10 + i>>16), byte(i >> 8), byte(i), 0}), 24)
+		o.put(p, 0, wire.AttrSet{})
+		next.routes, next.sets = append(next.routes, snapshots.TargetRoute{Prefix: p}), append(next.sets, as)
+	}
+	tb.swap(next)
+	tb.begin(wire.NewFamilySet(wire.IPv4Unicast), false)
+	for more := true; more; {
+		_, s, err := tb.fill(nil, wire.Encoding{})
+		if more = s.more; err != nil {
+			b.Fatal(err)
+		}
+	}
+	n := &neighbor{table: tb}
+	path := filepath.Join(b.TempDir(), "a.bgp")
+	if err := n.keep(path); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if changed == 0 {
+			tb.forgetKept()
+		}
+		for i := range changed {
+			tb.unkept = append(tb.unkept, next.routes[i].Prefix)
+		}
+		if err := n.keep(path); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
@@ -112,6 +254,10 @@ func TestReadKeptAfterDamage(t *testing.T) {
 		{"a message twice", slices.Concat(whole[:first], whole, end), "twice", 900},
 		{"a withdrawal", slices.Concat(whole, withdrawal, end), "withdraws", 3001},
 		{"a KEEPALIVE", slices.Concat(whole, wire.AppendKeepalive(nil), end), "KEEPALIVE", 3001},
+		{"changes behind the end", slices.Concat(whole, end, withdrawal, whole[:first]), "", 3001},
+		{"a withdrawal behind the end", slices.Concat(whole, end, withdrawal), "", 3000},
+		{"a message cut off behind the end", slices.Concat(whole, end, withdrawal, whole[:first/2]), "", 3000},
+		{"noise behind the end", slices.Concat(whole, end, []byte(strings.Repeat("noise", 100))), "message", 3001},
 		{"noise", []byte(strings.Repeat("noise", 100)), "message 1", 0},
 	} {
 		dir := t.TempDir()

@@ -25,6 +25,7 @@ type neighbor struct {
 	table *table
 	leg   *leg
 	count tally
+	file  file    // its Adj-RIB-Out as kept
 	said  signals // by a neighbor with Receive control
 	ctx   context.Context
 	stop  context.CancelFunc

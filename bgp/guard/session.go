@@ -214,6 +214,7 @@ func (n *neighbor) session(ctx context.Context, c *connection, r *wire.Reader, t
 	n.table.mu.Lock()
 	n.table.end()
 	n.table.mu.Unlock()
+	n.guard.changed.Store(true) // what it told last is kept
 	why := "closed"
 	if err != nil && ctx.Err() == nil {
 		why = err.Error()
@@ -314,7 +315,7 @@ func (n *neighbor) flush(c *connection, t terms, buf []byte) ([]byte, bool, erro
 		e.Epoch, e.Generation = s.order.Epoch, s.order.Generation
 		n.emit(e)
 	}
-	if len(s.events) > 0 {
+	if s.messages > 0 {
 		n.guard.changed.Store(true)
 	}
 	return buf, s.more, nil

@@ -35,6 +35,10 @@ type table struct {
 	urgent   bool           // without waiting for more
 	dump     dump
 	eor      wire.FamilySet // families whose End-of-RIB has not been sent
+
+	kept   bool           // its file has what this session told, but for unkept
+	unkept []netip.Prefix // told otherwise since; a prefix may be there twice
+	rest   groups         // unkept when the last session ended
 }
 
 // state is that of a route of the Target. Zero is not on the wire.
@@ -238,6 +242,10 @@ func (t *table) begin(families wire.FamilySet, endOfRIB bool) {
 
 // end forgets what the session held.
 func (t *table) end() {
+	if t.kept {
+		t.changes(&t.rest)
+	}
+	t.kept, t.unkept = false, nil
 	t.live, t.families, t.dump, t.eor, t.urgent = false, 0, dump{}, 0, false
 	t.dirty, t.loose = nil, nil
 	clear(t.state)
@@ -317,6 +325,7 @@ func (t *table) fill(dst []byte, enc wire.Encoding) ([]byte, sent, error) {
 		t.urgent = false
 		dst = t.appendEndOfRIB(dst, &s)
 	}
+	t.tell(s.events)
 	s.more = t.dump.active || t.undecided() > 0 && t.urgent
 	return dst, s, err
 }

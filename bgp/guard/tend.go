@@ -21,9 +21,6 @@ func (g *Guard) tend() {
 			return
 		case <-tick.C:
 			g.repair()
-			if g.changed.Swap(false) {
-				g.keep()
-			}
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (r *Runner) bootStatic(ctx context.Context, why error) (Booted, bool) {
 		return Booted{}, false
 	}
 	b := Booted{Static: fmt.Sprintf("no snapshot can be used (%v): the wire is held at what the neighbors were told last, %d route(s)", why, routes)}
-	err := r.hold(ctx, told)
+	err := r.tellAgain(ctx, told)
 	if err != nil {
 		r.log.Error("what the neighbors were told last cannot be told again: they stay out", "error", err)
 	}
@@ -65,8 +65,8 @@ func (r *Runner) toldConfigured() map[string]snapshots.NeighborTarget {
 	return out
 }
 
-// hold gives the speaker what the neighbors hold already.
-func (r *Runner) hold(ctx context.Context, told map[string]snapshots.NeighborTarget) error {
+// tellAgain gives the speaker what the neighbors hold already.
+func (r *Runner) tellAgain(ctx context.Context, told map[string]snapshots.NeighborTarget) error {
 	if len(told) == 0 {
 		return nil
 	}
