@@ -41,6 +41,9 @@ func TestDrillD1(t *testing.T) {
 		d.report.AtMost(l.name, lost, l.most(d.customers, len(rows)))
 	}
 	var table Table
+	if lost, _, err := d.harmed(t.Context(), hurried(operator), "signals"); err != nil || lost == 0 || lost > max(1, d.customers/100) {
+		t.Errorf("customers' signals alone: %d routes were gone, %v", lost, err)
+	}
 	bindings := variant{name: "bindings", every: time.Minute / outageRate, op: unbind, fill: (*Desk).bindTwice, pick: boundTwice, by: cleanup}
 	for _, v := range []variant{hurried(operator), bindings} {
 		if err := d.variant(t.Context(), &table, v, 20); err != nil {

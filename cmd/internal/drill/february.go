@@ -37,7 +37,8 @@ type variant struct {
 	op    func(*attack, Prefix) error
 	bulk  bool
 	by    []addressing.Actor
-	paced bool // real time: each change reaches the wire before the next is asked for
+	paced bool          // real time: each change reaches the wire before the next is asked for
+	real  time.Duration // real time between two operations
 }
 
 // attack is one run: what was asked for and what came of it.
@@ -50,7 +51,8 @@ type attack struct {
 	took     time.Duration // real, until the last answer
 	scopes   []string
 
-	otherHeld int // of one withdrawal by another operator at the end
+	otherHeld int         // of one withdrawal by another operator at the end
+	stopped   func() bool // there is no use in asking for more; nil is never
 }
 
 func withdraw(a *attack, p Prefix) error {
@@ -91,8 +93,14 @@ func everything(ctx context.Context, a *attack) error {
 				return err
 			}
 		}
+		if err := pause(ctx, a.variant.real); err != nil {
+			return err
+		}
 		err := a.variant.op(a, p)
 		a.asked++
+		if a.stopped != nil && a.stopped() {
+			break
+		}
 		if err := a.note(ctx, err); err != nil {
 			return err
 		}
@@ -211,8 +219,8 @@ func percent(floor int) func(int, int) int {
 	return func(n, _ int) int { return max(floor, n/100) }
 }
 
-// layers are the rows of the ablation table. Those that need a rollout with
-// customers' signals are measured by drill D8.
+// layers are the rows of the ablation table but the one of customers' signals,
+// which needs waves and real time, see signals.
 func layers() []layer {
 	return []layer{
 		{name: "typed schema (ADR-01)", rig: withoutBreaker, attack: malformed, most: most(0)},
@@ -365,6 +373,9 @@ func (d *d1) ablation(ctx context.Context) error {
 			}
 		}
 		t.Add(l.name, missing[0], missing[1], l.most(d.customers, len(d.rows)), tripped)
+	}
+	if err := d.signals(ctx, &t); err != nil {
+		return err
 	}
 	d.report.Tables = append(d.report.Tables, t)
 	return nil

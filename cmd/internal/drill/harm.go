@@ -36,7 +36,7 @@ type patient struct {
 }
 
 // newPatient builds the network with waves, and a past in which all were well.
-func newPatient(ctx context.Context, o Options, name string) (*patient, error) {
+func newPatient(ctx context.Context, o Options, name string, more ...func(*RigOptions)) (*patient, error) {
 	rows, err := Rows(o.Small)
 	if err != nil {
 		return nil, err
@@ -56,6 +56,9 @@ func newPatient(ctx context.Context, o Options, name string) (*patient, error) {
 		}
 	}}
 	withoutBreaker(&options) // it would stop the change first; this is about health alone
+	for _, f := range more {
+		f(&options)
+	}
 	if p.Rig, err = NewRig(ctx, options); err != nil {
 		return nil, err
 	}

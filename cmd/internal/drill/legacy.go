@@ -61,7 +61,7 @@ func (d *d1) legacy(ctx context.Context) error {
 	if err := speaker.Start(ctx); err != nil {
 		return err
 	}
-	if err := rig.awaitHeld(ctx, len(routes)); err != nil {
+	if err := awaitHeld(ctx, rig.Wire, len(routes)); err != nil {
 		return err
 	}
 	// One deletion after the other, each on the wire before the next: simulated
@@ -81,14 +81,14 @@ func (d *d1) legacy(ctx context.Context) error {
 		gone++
 		for minutes := range marks {
 			if gone == min(minutes*outageRate, d.customers) {
-				if err := rig.awaitHeld(ctx, rig.Full-gone); err != nil {
+				if err := awaitHeld(ctx, rig.Wire, rig.Full-gone); err != nil {
 					return err
 				}
 				marks[minutes] = rig.Full - wire.Held()
 			}
 		}
 	}
-	if err := rig.awaitHeld(ctx, rig.Full-gone); err != nil {
+	if err := awaitHeld(ctx, rig.Wire, rig.Full-gone); err != nil {
 		return err
 	}
 	took := time.Since(begun)

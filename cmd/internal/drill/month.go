@@ -97,7 +97,7 @@ func runMonth(ctx context.Context, dir string, size, toggles int) (*calendar, er
 	m := &calendar{want: size}
 	limits := breaker.DefaultLimits()
 	limits.ApproveBelow, limits.Approvals = 50, 1
-	if m.Rig, err = NewRig(ctx, RigOptions{Dir: dir, Rows: rows, Limits: limits, Fill: m.onDemand}); err != nil {
+	if m.Rig, err = NewRig(ctx, RigOptions{Dir: dir, Rows: rows, Limits: limits, Fill: m.onDemand, Second: true}); err != nil {
 		return nil, err
 	}
 	defer m.Close()
@@ -163,6 +163,8 @@ func (m *calendar) day(ctx context.Context, d, toggles int) error {
 	case 17: // off-boarding
 		leaving := last[:min(8, len(last))]
 		return m.all(ctx, noc, m.approved(leaving, "off-boarding"), false, leaving)
+	case 21:
+		return m.drain(ctx)
 	case 25:
 		return m.reload(ctx)
 	}
@@ -183,6 +185,7 @@ func (m *calendar) toggles(ctx context.Context, pairs int) error {
 	const together = 20
 	for from := 0; from < pairs; from += together {
 		for _, up := range []bool{true, false} {
+			begun := time.Now()
 			for i := from; i < min(pairs, from+together); i++ {
 				m.toggled++
 				p := m.demand[i%len(m.demand)]
@@ -193,6 +196,7 @@ func (m *calendar) toggles(ctx context.Context, pairs int) error {
 			if err := m.Await(ctx, m.want); err != nil {
 				m.refused = append(m.refused, err.Error())
 			}
+			m.took = append(m.took, time.Since(begun))
 			if err := m.Pass(9 * time.Hour * together / time.Duration(2*max(pairs, together))); err != nil {
 				return err
 			}
@@ -263,6 +267,36 @@ func (m *calendar) set(ctx context.Context, by addressing.Actor, approval string
 		}
 	}
 	return nil
+}
+
+// drain takes the second site out of service and puts it back: a whole table
+// that goes on purpose, and no loss.
+func (m *calendar) drain(ctx context.Context) error {
+	spec := addressing.DrainSpec{Site: secondSite, Sites: []string{site, secondSite}}
+	for _, want := range []int{0, m.want} {
+		begun, do := time.Now(), m.Registry.Undrain
+		if want == 0 {
+			do = m.takeOut
+		}
+		m.changes++
+		if _, err := do(ctx, m.Request(Operator("noc"), "maintenance"), spec); err != nil {
+			m.refused = append(m.refused, "site drain: "+err.Error())
+			return nil
+		}
+		if err := errors.Join(m.AwaitOther(ctx, want), m.Await(ctx, m.want)); err != nil {
+			m.refused = append(m.refused, "site drain: "+err.Error())
+		}
+		m.took = append(m.took, time.Since(begun))
+		if err := m.Pass(time.Hour); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *calendar) takeOut(ctx context.Context, q addressing.Request, spec addressing.DrainSpec) (addressing.ChangeSet, error) {
+	_, _, change, err := m.Registry.Drain(ctx, q, spec)
+	return change, err
 }
 
 // reload is a router that restarts: an observation, never a loss.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/breaker"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
@@ -27,7 +28,7 @@ func openLanes(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer os.RemoveAll(dir)
 	m := &calendar{want: len(rows)}
-	if m.Rig, err = NewRig(ctx, RigOptions{Dir: dir, Rows: rows, Fill: m.onDemand}); err != nil {
+	if m.Rig, err = NewRig(ctx, RigOptions{Dir: dir, Rows: rows, Fill: m.onDemand, Second: true}); err != nil {
 		return nil, err
 	}
 	defer m.Close()
@@ -96,6 +97,17 @@ func openLanes(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	spec := addressing.DrainSpec{Site: secondSite, Sites: []string{site, secondSite}}
+	begun := time.Now()
+	if _, err := m.takeOut(ctx, m.Request(noc, "a broken fan"), spec); err != nil {
+		return nil, fmt.Errorf("site drain: %w", err)
+	}
+	if err := m.AwaitOther(ctx, 0); err != nil {
+		return nil, fmt.Errorf("site drain: %w", err)
+	}
+	took := time.Since(begun)
+	t.Add("the drain of a site", took.Round(time.Millisecond))
+	r.Within("open: the drain of a site", took, 5*time.Second)
 	refusedBefore := len(m.refused)
 	if err := m.set(ctx, noc, "", false, all[20]); err != nil {
 		return nil, err
@@ -115,6 +127,7 @@ func openLanes(ctx context.Context, o Options) (*Report, error) {
 			back++
 		}
 	}
+	r.Exactly("open: routes that the restore brought back to the drained site", m.Other.Held(), 0)
 	r.Exactly("open: deliberate withdrawals that the restore brought back", back, 0)
 	r.Exactly("open: changes refused that were not to be", refusedBefore, 0)
 	r.Tables = []Table{t}

@@ -48,6 +48,7 @@ type RigOptions struct {
 	Fill   func(*Desk) error                     // more desired state than Rows; may be nil
 	Config func(*rollout.Config)                 // last word on the pipeline; may be nil
 	Asked  func(policy.Neighbor) policy.Neighbor // last word on the neighbor; may be nil
+	Second bool                                  // a second site with a neighbor of its own
 }
 
 // Rig is a network that a drill is run on.
@@ -58,6 +59,7 @@ type Rig struct {
 	Runner  *rollout.Runner
 	Speaker bgp.Speaker
 	Wire    *neighbor.Neighbor // the other side of the session: what is measured
+	Other   *neighbor.Neighbor // that of the second site; nil without one
 	Store   *snapshots.Dir
 	Full    int // routes at the neighbor when everything was up
 
@@ -75,11 +77,14 @@ func NewRig(ctx context.Context, o RigOptions) (r *Rig, err error) {
 			r = nil
 		}
 	}()
-	if r.Wire, err = neighbor.New(neighbor.Config{ASN: theirASN, PeerASN: ourASN, RouterID: netip.AddrFrom4([4]byte{192, 0, 2, 2}),
-		Listen: netip.AddrPortFrom(loopback, 0), Peer: loopback, Families: families, LogLimit: 1 << 20}); err != nil {
-		return r, fmt.Errorf("neighbor: %w", err)
+	if r.Wire, err = r.listen(loopback); err != nil {
+		return r, err
 	}
-	r.stops = append(r.stops, func() { _ = r.Wire.Close() })
+	if o.Second {
+		if r.Other, err = r.listen(elsewhere); err != nil {
+			return r, err
+		}
+	}
 	if err := r.openBreaker(o); err != nil {
 		return r, err
 	}
@@ -89,13 +94,71 @@ func NewRig(ctx context.Context, o RigOptions) (r *Rig, err error) {
 	if err := r.start(ctx, o); err != nil {
 		return r, err
 	}
-	return r, r.Await(ctx, r.Full)
+	if err := r.Await(ctx, r.Full); err != nil || r.Other == nil {
+		return r, err
+	}
+	return r, r.AwaitOther(ctx, r.Full)
 }
 
 var (
-	loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	families = []addressing.Family{addressing.IPv4, addressing.IPv6}
+	loopback  = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	elsewhere = netip.AddrFrom4([4]byte{127, 0, 0, 2})
+	families  = []addressing.Family{addressing.IPv4, addressing.IPv6}
 )
+
+// Sites of the network. There is a neighbor at the second one if it was asked
+// for.
+const (
+	site       = "default"
+	secondSite = "second"
+)
+
+// listen is the other side of a session.
+func (r *Rig) listen(at netip.Addr) (*neighbor.Neighbor, error) {
+	n, err := neighbor.New(neighbor.Config{ASN: theirASN, PeerASN: ourASN, RouterID: netip.AddrFrom4([4]byte{192, 0, 2, at.As4()[3] + 1}),
+		Listen: netip.AddrPortFrom(at, 0), Peer: loopback, Families: families, LogLimit: 1 << 20})
+	if err != nil {
+		return nil, fmt.Errorf("neighbor: %w", err)
+	}
+	r.stops = append(r.stops, func() { _ = n.Close() })
+	return n, nil
+}
+
+// network is what every snapshot says of sites and neighbors, with the ports of
+// the other sides.
+func (r *Rig) network(o RigOptions) (snapshots.NetworkPart, []gobgp.Neighbor) {
+	out := snapshots.NetworkPart{ASN: ourASN, Sites: []string{site}}
+	var sessions []gobgp.Neighbor
+	add := func(name, site string, wire *neighbor.Neighbor) {
+		them := policy.Neighbor{Name: name, Kind: policy.EBGP, Site: site, Address: wire.Addr().Addr(), ASN: theirASN, LocalASN: ourASN, Role: policy.RoleCustomer,
+			Families: families, NextHop4: ourself, NextHop6: netip.MustParseAddr("2001:db8::1")}
+		if o.Asked != nil {
+			them = o.Asked(them)
+		}
+		out.Neighbors = append(out.Neighbors, them)
+		sessions = append(sessions, gobgp.Neighbor{Neighbor: them, Port: wire.Addr().Port(), LocalAddress: loopback})
+	}
+	add(Neighbor, site, r.Wire)
+	if r.Other != nil {
+		out.Sites = append(out.Sites, secondSite)
+		add("transit-b", secondSite, r.Other)
+	}
+	return out, sessions
+}
+
+var ourself = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+
+// announced tells the second look who is out of service, as the daemon does.
+type announced struct {
+	rollout.Applier
+	look *gate.SecondLook
+}
+
+// Apply implements rollout.Applier.
+func (a announced) Apply(ctx context.Context, t snapshots.Target) error {
+	a.look.OutOfService(t.Drained)
+	return a.Applier.Apply(ctx, t)
+}
 
 func (r *Rig) openBreaker(o RigOptions) error {
 	dir := filepath.Join(o.Dir, "journal")
@@ -148,22 +211,18 @@ func (r *Rig) openStore(ctx context.Context, o RigOptions) error {
 }
 
 func (r *Rig) start(ctx context.Context, o RigOptions) error {
-	them := policy.Neighbor{Name: Neighbor, Kind: policy.EBGP, Site: "default", Address: loopback, ASN: theirASN, LocalASN: ourASN, Role: policy.RoleCustomer,
-		Families: families, NextHop4: netip.AddrFrom4([4]byte{192, 0, 2, 1}), NextHop6: netip.MustParseAddr("2001:db8::1")}
-	if o.Asked != nil {
-		them = o.Asked(them)
-	}
+	network, sessions := r.network(o)
 	quiet := slog.New(slog.DiscardHandler)
 	look := gate.NewSecondLook(quiet)
-	speaker, err := gobgp.NewGuarded(gobgp.Config{ASN: ourASN, RouterID: them.NextHop4, Logger: quiet, StateDir: filepath.Join(o.Dir, "adj-rib-out"), Events: func(e bgp.Event) { e.At = r.Now(); look.See(e) },
-		Neighbors: []gobgp.Neighbor{{Neighbor: them, Port: r.Wire.Addr().Port()}}})
+	speaker, err := gobgp.NewGuarded(gobgp.Config{ASN: ourASN, RouterID: ourself, Logger: quiet, StateDir: filepath.Join(o.Dir, "adj-rib-out"), Events: func(e bgp.Event) { e.At = r.Now(); look.See(e) },
+		Neighbors: sessions})
 	if err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
 	r.Speaker = speaker
 	r.stops = append(r.stops, func() { _ = speaker.Close() })
-	cfg := rollout.Config{Environment: Environment, Store: r.Store, Applier: speaker, Gate: r.Gate, Explain: r.Gate.Explain, Program: atOnce,
-		Network: snapshots.NetworkPart{ASN: ourASN, Sites: []string{"default"}, Neighbors: []policy.Neighbor{them}}}
+	cfg := rollout.Config{Environment: Environment, Store: r.Store, Applier: announced{speaker, look}, Gate: r.Gate, Explain: r.Gate.Explain, Program: atOnce,
+		Network: network}
 	if o.Judge != nil {
 		cfg.Gate = o.Judge(r.Gate)
 	}
@@ -219,6 +278,9 @@ func (r *Rig) Pass(d time.Duration) error {
 	var err error
 	for _, f := range families {
 		err = errors.Join(err, r.Breaker.ObserveAdvertised(Neighbor, breaker.Family(f), r.Wire.HeldOf(f), r.Now()))
+		if r.Other != nil {
+			err = errors.Join(err, r.Breaker.ObserveAdvertised("transit-b", breaker.Family(f), r.Other.HeldOf(f), r.Now()))
+		}
 	}
 	return err
 }
@@ -239,8 +301,13 @@ func (r *Rig) Request(by addressing.Actor, reason string) addressing.Request {
 }
 
 // Await waits until the neighbor holds so many routes, for 20 s at most.
-func (r *Rig) Await(ctx context.Context, routes int) error {
-	err := r.awaitHeld(ctx, routes)
+func (r *Rig) Await(ctx context.Context, routes int) error { return r.await(ctx, r.Wire, routes) }
+
+// AwaitOther is Await at the second site.
+func (r *Rig) AwaitOther(ctx context.Context, routes int) error { return r.await(ctx, r.Other, routes) }
+
+func (r *Rig) await(ctx context.Context, wire *neighbor.Neighbor, routes int) error {
+	err := awaitHeld(ctx, wire, routes)
 	if errors.Is(err, errMissed) {
 		return fmt.Errorf("%w: %+v", err, r.Runner.Status().Refusal)
 	}
@@ -249,10 +316,10 @@ func (r *Rig) Await(ctx context.Context, routes int) error {
 
 var errMissed = errors.New("the wire did not follow")
 
-func (r *Rig) awaitHeld(ctx context.Context, routes int) error {
-	for end := time.Now().Add(20 * time.Second); r.Wire.Held() != routes; {
+func awaitHeld(ctx context.Context, wire *neighbor.Neighbor, routes int) error {
+	for end := time.Now().Add(20 * time.Second); wire.Held() != routes; {
 		if time.Now().After(end) {
-			return fmt.Errorf("%w: the neighbor holds %d routes, want %d", errMissed, r.Wire.Held(), routes)
+			return fmt.Errorf("%w: the neighbor holds %d routes, want %d", errMissed, wire.Held(), routes)
 		}
 		if err := pause(ctx, 2*time.Millisecond); err != nil {
 			return err
