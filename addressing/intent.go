@@ -33,6 +33,9 @@ type NegativeIntent struct {
 	// DownAt is when routes leave, of a drain; until then they are de-preferred.
 	// Nil is at once.
 	DownAt *time.Time `json:"down_at,omitempty"`
+	// Shutdown says of a neighbor's drain that its session ends then, and stays
+	// down (RFC 9003).
+	Shutdown bool `json:"shutdown,omitempty"`
 }
 
 // InForce reports whether the intent has not expired at this time.

@@ -19,6 +19,8 @@ type DrainSpec struct {
 	// routes: nothing is short of sites without it.
 	Covered bool
 	DownAt  *time.Time // when routes leave; nil is at once
+	// Shutdown of a neighbor ends its session too, once the routes have left.
+	Shutdown bool
 	// AcceptBelow is the named risk of leaving prefixes with fewer sites than a
 	// service of theirs needs.
 	AcceptBelow bool
@@ -48,9 +50,11 @@ func (r *Registry) Drain(ctx context.Context, req Request, spec DrainSpec) (out 
 		if req.Reason == "" {
 			return &Error{Code: CodeInvalid, Field: "reason", Detail: "a drain needs a reason", Next: "say why, it is shown wherever the drain keeps something down"}
 		}
-		var short []Effect
-		var err error
-		if short, err = m.short(spec); err != nil {
+		if spec.Shutdown && spec.Neighbor == "" {
+			return &Error{Code: CodeInvalid, Field: "neighbor", Detail: "only a neighbor is shut down", Next: "drain the site"}
+		}
+		short, drained, err := m.drained(&spec)
+		if err != nil {
 			return err
 		}
 		for _, e := range short {
@@ -62,15 +66,32 @@ func (r *Registry) Drain(ctx context.Context, req Request, spec DrainSpec) (out 
 		if out.ID, err = m.id(); err != nil {
 			return err
 		}
-		out = NegativeIntent{ID: out.ID, Kind: IntentDrain, Author: req.Actor.Key(), Reason: req.Reason, CreatedAt: req.At.UTC(), DownAt: spec.DownAt}
+		out = NegativeIntent{ID: out.ID, Kind: IntentDrain, Author: req.Actor.Key(), Reason: req.Reason, CreatedAt: req.At.UTC(), DownAt: spec.DownAt, Shutdown: spec.Shutdown}
 		if out.Neighbor = spec.Neighbor; out.Neighbor == "" {
 			out.Site = spec.Site
 		}
 		m.more, m.inverse = short, spec.verb("undrain")
-		m.drains = &Drained{Site: spec.Site, Neighbor: spec.Neighbor, OverCapacity: spec.AcceptOver}
+		if !drained {
+			m.drains = &Drained{Site: spec.Site, Neighbor: spec.Neighbor, OverCapacity: spec.AcceptOver}
+		}
 		return m.insertIntent(out)
 	})
 	return out, below, change, err
+}
+
+// drained gives what the drain leaves short of sites. A neighbor that is drained
+// already may still be shut down: its routes were charged then, and leave as
+// they were told to.
+func (m *mutation) drained(spec *DrainSpec) (short []Effect, drained bool, err error) {
+	was, found, err := drainOf(m.tx, m.req.At, *spec)
+	if err != nil || !found || !spec.Shutdown || was.Shutdown {
+		if err == nil {
+			short, err = m.short(*spec)
+		}
+		return short, false, err
+	}
+	spec.DownAt = was.DownAt
+	return nil, true, m.deleteIntent(was)
 }
 
 // Short says what Drain would leave with too few sites, and whether it would be
@@ -99,12 +120,27 @@ func (r *Registry) Undrain(ctx context.Context, req Request, spec DrainSpec) (Ch
 		if !found {
 			return &Error{Code: CodeConflict, Detail: spec.String() + " is not drained", Next: "holdfast site list shows what is"}
 		}
+		if n.Shutdown != spec.Shutdown {
+			return otherWay(spec, n)
+		}
 		m.inverse = spec.verb("drain")
 		return m.deleteIntent(n)
 	})
 }
 
+// otherWay refuses to undrain what is shut down, and to enable what is drained:
+// whoever did the one did not mean the other.
+func otherWay(spec DrainSpec, n NegativeIntent) error {
+	if n.Shutdown {
+		return &Error{Code: CodeConflict, Detail: spec.String() + " is shut down, not only drained", Next: "holdfast neighbor enable " + spec.Neighbor}
+	}
+	return &Error{Code: CodeConflict, Detail: spec.String() + " is drained, not shut down", Next: "holdfast neighbor undrain " + spec.Neighbor}
+}
+
 func (s DrainSpec) verb(what string) string {
+	if s.Shutdown {
+		what = map[string]string{"drain": "shutdown", "undrain": "enable"}[what]
+	}
 	if s.Neighbor != "" {
 		return "neighbor." + what
 	}

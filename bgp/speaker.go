@@ -53,6 +53,7 @@ type NeighborStatus struct {
 	State      SessionState              `json:"state"`
 	Since      time.Time                 `json:"since"` // of State
 	Uptime     time.Duration             `json:"uptime_ns"`
+	Shutdown   bool                      `json:"shutdown,omitempty"` // it has no session on purpose; LastError says why
 	LastError  string                    `json:"last_error,omitempty"`
 	RemoteRole policy.Role               `json:"remote_role,omitempty"`
 	RouterID   netip.Addr                `json:"router_id"`

@@ -282,6 +282,7 @@ func bgpOf(b *addressing.BGPPrefix, at time.Time) BGPRecord {
 func intentOf(n addressing.NegativeIntent) NegativeIntent {
 	out := NegativeIntent{
 		ID: n.ID, Site: n.Site, Neighbor: n.Neighbor, Kind: n.Kind, Author: text(n.Author), Reason: text(n.Reason), CreatedAt: n.CreatedAt.Unix(),
+		Shutdown: n.Shutdown,
 	}
 	if n.CIDR.IsValid() {
 		out.CIDR = n.CIDR.String()

@@ -38,6 +38,16 @@ func (n *NetworkPart) DutyOfNeighbor(name string) (Duty, *NegativeIntent) {
 	return n.drain(func(i *NegativeIntent) bool { return i.Neighbor == name && name != "" })
 }
 
+// ShutBy is the intent that keeps a neighbor's session down, nil if none does.
+func (n *NetworkPart) ShutBy(name string) *NegativeIntent {
+	for i := range n.Negative {
+		if in := &n.Negative[i]; in.Shutdown && !in.Draining && in.Neighbor == name {
+			return in
+		}
+	}
+	return nil
+}
+
 // drain is the strictest of the intents that match.
 func (n *NetworkPart) drain(match func(*NegativeIntent) bool) (d Duty, by *NegativeIntent) {
 	for i := range n.Negative {

@@ -94,3 +94,26 @@ func targetsOf(s *snapshots.Snapshot) snapshots.Target {
 	target, _ := snapshots.Targets(s, 1, 1, 0)
 	return target
 }
+
+// TestShutdown: a neighbor that is shut down has no session once its routes have
+// left, and is told why; the snapshot keeps it.
+func TestShutdown(t *testing.T) {
+	down := synthetic.At.Add(time.Minute)
+	st := synthetic.State(2, 8)
+	st.Negative = append(st.Negative, addressing.NegativeIntent{ID: "d", Neighbor: "edge", Kind: addressing.IntentDrain, Author: "a", Reason: "fibre cut",
+		CreatedAt: synthetic.At, DownAt: &down, Shutdown: true})
+	during, after := buildAt(t, st, drainNetwork(), synthetic.At), buildAt(t, st, drainNetwork(), down)
+	if shut := targetsOf(during).Shutdown; len(shut) != 0 {
+		t.Errorf("shut down while it drains: %v", shut)
+	}
+	if shut := targetsOf(after).Shutdown; len(shut) != 1 || shut["edge"] != "fibre cut" {
+		t.Errorf("shut down: %v", shut)
+	}
+	if back := after.Whole(); len(back.Negative) != 1 || !back.Negative[0].Shutdown {
+		t.Errorf("rebuilt from the snapshot: %+v", back.Negative)
+	}
+	st.Negative[len(st.Negative)-1].Neighbor, st.Negative[len(st.Negative)-1].Site = "", "ams"
+	if _, err := snapshots.Build(st, drainNetwork(), "test", down); err == nil {
+		t.Error("a site was shut down")
+	}
+}

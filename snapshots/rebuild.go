@@ -68,6 +68,7 @@ func (p *AccountPart) addTo(st *addressing.State) {
 func (n NegativeIntent) intent(account string) addressing.NegativeIntent {
 	out := addressing.NegativeIntent{
 		ID: n.ID, AccountID: account, Site: n.Site, Neighbor: n.Neighbor, Kind: n.Kind, Author: n.Author, Reason: n.Reason, CreatedAt: time.Unix(n.CreatedAt, 0).UTC(),
+		Shutdown: n.Shutdown,
 	}
 	if n.CIDR != "" {
 		out.CIDR, _ = addressing.ParsePrefix(n.CIDR) // validated before

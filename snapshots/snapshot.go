@@ -103,6 +103,8 @@ type NegativeIntent struct {
 	// Draining says of a drain that its routes are still there, de-preferred,
 	// and leave at DownAt.
 	Draining bool `json:"draining,omitempty"`
+	// Shutdown says of a neighbor's drain that its session is down after it.
+	Shutdown bool `json:"shutdown,omitempty"`
 }
 
 // NetworkPart is what the configuration declares: our ASN, sites, neighbors

@@ -20,6 +20,9 @@ type Target struct {
 	Empty string `json:"empty,omitempty"`
 	// Drained are the neighbors that hold nothing on purpose, sorted.
 	Drained []string `json:"drained,omitempty"`
+	// Shutdown are those of them that have no session on purpose, with what they
+	// are told when it ends (RFC 9003).
+	Shutdown map[string]string `json:"shutdown,omitempty"`
 }
 
 // NeighborTarget is the whole set of routes of one neighbor, sorted by prefix

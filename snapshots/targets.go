@@ -37,6 +37,12 @@ func Targets(s *Snapshot, epoch, generation uint64, wave int) (Target, []policy.
 		if v.duty == Drained {
 			t.Drained = append(t.Drained, n.Name)
 		}
+		if by := s.Network.ShutBy(n.Name); by != nil {
+			if t.Shutdown == nil {
+				t.Shutdown = map[string]string{}
+			}
+			t.Shutdown[n.Name] = by.Reason
+		}
 		key := v.key()
 		if _, done := shared[key]; !done {
 			shared[key] = v.routes(routes)

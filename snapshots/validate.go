@@ -134,6 +134,9 @@ func checkPart(bad *Invalid, p *AccountPart, sc scope) {
 		if n.Site != "" || n.CIDR == "" {
 			bad.add("intent.scope", p.Account, n.CIDR, "negative intent %s of an account names no prefix", n.ID)
 		}
+		if n.Shutdown {
+			bad.add("intent.shutdown", p.Account, n.CIDR, "negative intent %s of a prefix shuts a session down", n.ID)
+		}
 	}
 	if len(bad.Problems) == 0 {
 		checkRoutes(bad, p)
@@ -363,6 +366,9 @@ func checkNetwork(bad *Invalid, n *NetworkPart, limits Limits) {
 		// A neighbor that is gone may still be down on purpose: it is so again when it comes back.
 		if i.CIDR != "" || (i.Site == "") == (i.Neighbor == "") || i.Site != "" && !sites[i.Site] {
 			bad.add("intent.scope", "", "", "negative intent %s of the network names no site that exists, and no neighbor", i.ID)
+		}
+		if i.Shutdown && i.Neighbor == "" {
+			bad.add("intent.shutdown", "", "", "negative intent %s shuts a session down and names no neighbor", i.ID)
 		}
 	}
 }

@@ -337,6 +337,7 @@ const (
 	DrainStateDrained   DrainState = "drained"
 	DrainStateDraining  DrainState = "draining"
 	DrainStateInService DrainState = "in-service"
+	DrainStateShutDown  DrainState = "shut-down"
 )
 
 // Valid indicates whether the value is a known member of the DrainState enum.
@@ -347,6 +348,8 @@ func (e DrainState) Valid() bool {
 	case DrainStateDraining:
 		return true
 	case DrainStateInService:
+		return true
+	case DrainStateShutDown:
 		return true
 	default:
 		return false
@@ -2247,8 +2250,11 @@ type Neighbor struct {
 	RemoteRole *string        `json:"remote_role,omitempty"`
 
 	// Role ours towards the neighbor; empty for none
-	Role     string        `json:"role"`
-	RouterID *string       `json:"router_id,omitempty"`
+	Role     string  `json:"role"`
+	RouterID *string `json:"router_id,omitempty"`
+
+	// Shutdown it has no session on purpose
+	Shutdown *bool         `json:"shutdown,omitempty"`
 	Since    *time.Time    `json:"since"`
 	Site     string        `json:"site"`
 	State    NeighborState `json:"state"`
@@ -4084,6 +4090,42 @@ type GetEdgeConfigParams struct {
 // GetEdgeConfigParamsSystem defines parameters for GetEdgeConfig.
 type GetEdgeConfigParamsSystem string
 
+// EnableNeighborParams defines parameters for EnableNeighbor.
+type EnableNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ShutdownNeighborParams defines parameters for ShutdownNeighbor.
+type ShutdownNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // UndrainNeighborParams defines parameters for UndrainNeighbor.
 type UndrainNeighborParams struct {
 	// HoldfastReason why, for the audit log
@@ -4685,6 +4727,12 @@ type SetKillSwitchJSONRequestBody = KillSwitchSet
 // DrainNeighborJSONRequestBody defines body for DrainNeighbor for application/json ContentType.
 type DrainNeighborJSONRequestBody = DrainRequest
 
+// EnableNeighborJSONRequestBody defines body for EnableNeighbor for application/json ContentType.
+type EnableNeighborJSONRequestBody = ReasonRequired
+
+// ShutdownNeighborJSONRequestBody defines body for ShutdownNeighbor for application/json ContentType.
+type ShutdownNeighborJSONRequestBody = DrainRequest
+
 // UndrainNeighborJSONRequestBody defines body for UndrainNeighbor for application/json ContentType.
 type UndrainNeighborJSONRequestBody = ReasonRequired
 
@@ -4972,9 +5020,15 @@ type ServerInterface interface {
 	// GetEdgeConfig the router's side of the sessions with an edge
 	// (GET /v1/neighbors/{neighbor}/edge-config)
 	GetEdgeConfig(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params GetEdgeConfigParams)
+	// EnableNeighbor let a neighbor in again that was shut down
+	// (POST /v1/neighbors/{neighbor}/enable)
+	EnableNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params EnableNeighborParams)
 	// ListNeighborRoutes Adj-RIB-Out of a neighbor
 	// (GET /v1/neighbors/{neighbor}/routes)
 	ListNeighborRoutes(w http.ResponseWriter, r *http.Request, neighbor NeighborPath)
+	// ShutdownNeighbor drain a neighbor, then end its session and keep it down (RFC 9003)
+	// (POST /v1/neighbors/{neighbor}/shutdown)
+	ShutdownNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params ShutdownNeighborParams)
 	// UndrainNeighbor give a neighbor its routes back
 	// (POST /v1/neighbors/{neighbor}/undrain)
 	UndrainNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params UndrainNeighborParams)
@@ -10337,6 +10391,132 @@ func (siw *ServerInterfaceWrapper) GetEdgeConfig(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// EnableNeighbor operation middleware
+func (siw *ServerInterfaceWrapper) EnableNeighbor(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "neighbor" -------------
+	var neighbor NeighborPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "neighbor", r.PathValue("neighbor"), &neighbor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "neighbor", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EnableNeighborParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EnableNeighbor(w, r, neighbor, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListNeighborRoutes operation middleware
 func (siw *ServerInterfaceWrapper) ListNeighborRoutes(w http.ResponseWriter, r *http.Request) {
 
@@ -10354,6 +10534,132 @@ func (siw *ServerInterfaceWrapper) ListNeighborRoutes(w http.ResponseWriter, r *
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListNeighborRoutes(w, r, neighbor)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ShutdownNeighbor operation middleware
+func (siw *ServerInterfaceWrapper) ShutdownNeighbor(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "neighbor" -------------
+	var neighbor NeighborPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "neighbor", r.PathValue("neighbor"), &neighbor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "neighbor", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ShutdownNeighborParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Holdfast-Reason" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Reason")]; found {
+		var HoldfastReason ReasonHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Reason", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Reason", valueList[0], &HoldfastReason, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Reason", Err: err})
+			return
+		}
+
+		params.HoldfastReason = &HoldfastReason
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Confirm" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Confirm")]; found {
+		var HoldfastConfirm ConfirmHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Confirm", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Confirm", valueList[0], &HoldfastConfirm, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Confirm", Err: err})
+			return
+		}
+
+		params.HoldfastConfirm = &HoldfastConfirm
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Approval")]; found {
+		var HoldfastApproval ApprovalHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Approval", valueList[0], &HoldfastApproval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Approval", Err: err})
+			return
+		}
+
+		params.HoldfastApproval = &HoldfastApproval
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyHeader
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ShutdownNeighbor(w, r, neighbor, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -14453,6 +14759,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/neighbors/{neighbor}/edge-config", wrapper.GetEdgeConfig)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/neighbors/{neighbor}/drain", wrapper.DrainNeighbor)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/neighbors/{neighbor}/undrain", wrapper.UndrainNeighbor)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/neighbors/{neighbor}/shutdown", wrapper.ShutdownNeighbor)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/neighbors/{neighbor}/enable", wrapper.EnableNeighbor)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/sites", wrapper.ListSites)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/sites/{site}/drain", wrapper.DrainSite)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/sites/{site}/undrain", wrapper.UndrainSite)
@@ -17621,6 +17929,57 @@ func (response GetEdgeConfigdefaultApplicationProblemPlusJSONResponse) VisitGetE
 	return err
 }
 
+type EnableNeighborRequestObject struct {
+	Neighbor NeighborPath `json:"neighbor"`
+	Params   EnableNeighborParams
+	Body     *EnableNeighborJSONRequestBody
+}
+
+type EnableNeighborResponseObject interface {
+	VisitEnableNeighborResponse(w http.ResponseWriter) error
+}
+
+type EnableNeighbor200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type EnableNeighbor200JSONResponse struct {
+	Body    Drain
+	Headers EnableNeighbor200ResponseHeaders
+}
+
+func (response EnableNeighbor200JSONResponse) VisitEnableNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EnableNeighbordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnableNeighbordefaultApplicationProblemPlusJSONResponse) VisitEnableNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListNeighborRoutesRequestObject struct {
 	Neighbor NeighborPath `json:"neighbor"`
 }
@@ -17649,6 +18008,57 @@ type ListNeighborRoutesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListNeighborRoutesdefaultApplicationProblemPlusJSONResponse) VisitListNeighborRoutesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShutdownNeighborRequestObject struct {
+	Neighbor NeighborPath `json:"neighbor"`
+	Params   ShutdownNeighborParams
+	Body     *ShutdownNeighborJSONRequestBody
+}
+
+type ShutdownNeighborResponseObject interface {
+	VisitShutdownNeighborResponse(w http.ResponseWriter) error
+}
+
+type ShutdownNeighbor200ResponseHeaders struct {
+	HoldfastChange *string
+}
+
+type ShutdownNeighbor200JSONResponse struct {
+	Body    Drain
+	Headers ShutdownNeighbor200ResponseHeaders
+}
+
+func (response ShutdownNeighbor200JSONResponse) VisitShutdownNeighborResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.HoldfastChange != nil {
+		w.Header().Set("Holdfast-Change", fmt.Sprint(*response.Headers.HoldfastChange))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShutdownNeighbordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ShutdownNeighbordefaultApplicationProblemPlusJSONResponse) VisitShutdownNeighborResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -20174,9 +20584,15 @@ type StrictServerInterface interface {
 	// GetEdgeConfig the router's side of the sessions with an edge
 	// (GET /v1/neighbors/{neighbor}/edge-config)
 	GetEdgeConfig(ctx context.Context, request GetEdgeConfigRequestObject) (GetEdgeConfigResponseObject, error)
+	// EnableNeighbor let a neighbor in again that was shut down
+	// (POST /v1/neighbors/{neighbor}/enable)
+	EnableNeighbor(ctx context.Context, request EnableNeighborRequestObject) (EnableNeighborResponseObject, error)
 	// ListNeighborRoutes Adj-RIB-Out of a neighbor
 	// (GET /v1/neighbors/{neighbor}/routes)
 	ListNeighborRoutes(ctx context.Context, request ListNeighborRoutesRequestObject) (ListNeighborRoutesResponseObject, error)
+	// ShutdownNeighbor drain a neighbor, then end its session and keep it down (RFC 9003)
+	// (POST /v1/neighbors/{neighbor}/shutdown)
+	ShutdownNeighbor(ctx context.Context, request ShutdownNeighborRequestObject) (ShutdownNeighborResponseObject, error)
 	// UndrainNeighbor give a neighbor its routes back
 	// (POST /v1/neighbors/{neighbor}/undrain)
 	UndrainNeighbor(ctx context.Context, request UndrainNeighborRequestObject) (UndrainNeighborResponseObject, error)
@@ -22373,6 +22789,40 @@ func (sh *strictHandler) GetEdgeConfig(w http.ResponseWriter, r *http.Request, n
 	}
 }
 
+// EnableNeighbor operation middleware
+func (sh *strictHandler) EnableNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params EnableNeighborParams) {
+	var request EnableNeighborRequestObject
+
+	request.Neighbor = neighbor
+	request.Params = params
+
+	var body EnableNeighborJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EnableNeighbor(ctx, request.(EnableNeighborRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnableNeighbor")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EnableNeighborResponseObject); ok {
+		if err := validResponse.VisitEnableNeighborResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListNeighborRoutes operation middleware
 func (sh *strictHandler) ListNeighborRoutes(w http.ResponseWriter, r *http.Request, neighbor NeighborPath) {
 	var request ListNeighborRoutesRequestObject
@@ -22392,6 +22842,40 @@ func (sh *strictHandler) ListNeighborRoutes(w http.ResponseWriter, r *http.Reque
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListNeighborRoutesResponseObject); ok {
 		if err := validResponse.VisitListNeighborRoutesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ShutdownNeighbor operation middleware
+func (sh *strictHandler) ShutdownNeighbor(w http.ResponseWriter, r *http.Request, neighbor NeighborPath, params ShutdownNeighborParams) {
+	var request ShutdownNeighborRequestObject
+
+	request.Neighbor = neighbor
+	request.Params = params
+
+	var body ShutdownNeighborJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ShutdownNeighbor(ctx, request.(ShutdownNeighborRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShutdownNeighbor")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ShutdownNeighborResponseObject); ok {
+		if err := validResponse.VisitShutdownNeighborResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -47,6 +47,7 @@ type SiteStatus struct {
 // DrainOrder names what to drain: a site or a neighbor, never both.
 type DrainOrder struct {
 	Site, Neighbor string
+	Shutdown       bool           // of a neighbor: its session too
 	Wait           *time.Duration // nil is the configuration's
 	AcceptBelow    bool           // the named risk below-min-sites
 	AcceptOver     bool           // the named risk over-capacity
@@ -204,4 +205,16 @@ func configOut(d ConfigDifference) ConfigPlan {
 		out.Changes = append(out.Changes, ConfigChange{Kind: ConfigChangeKind(c.Kind), What: c.What, Name: c.Name, Loses: c.Loses, Detail: textOrNil(c.Detail)})
 	}
 	return out
+}
+
+// ShutdownNeighbor drains one neighbor, and then ends its session.
+func (h *handlers) ShutdownNeighbor(ctx context.Context, r ShutdownNeighborRequestObject) (ShutdownNeighborResponseObject, error) {
+	out, err := h.drain(ctx, *r.Body, DrainOrder{Neighbor: r.Neighbor, Shutdown: true})
+	return ShutdownNeighbor200JSONResponse{Body: out}, err
+}
+
+// EnableNeighbor lets it in again.
+func (h *handlers) EnableNeighbor(ctx context.Context, r EnableNeighborRequestObject) (EnableNeighborResponseObject, error) {
+	out, err := h.undrain(ctx, r.Body.Reason, DrainOrder{Neighbor: r.Neighbor, Shutdown: true})
+	return EnableNeighbor200JSONResponse{Body: out}, err
 }

@@ -391,6 +391,9 @@ func neighborOut(n bgp.NeighborStatus) Neighbor {
 	for _, f := range n.Families {
 		out.Families = append(out.Families, f.String())
 	}
+	if n.Shutdown {
+		out.Shutdown = ptr(true)
+	}
 	if n.RouterID.IsValid() {
 		out.RouterID = ptr(n.RouterID.String())
 	}

@@ -335,6 +335,7 @@ const (
 	DrainStateDrained   DrainState = "drained"
 	DrainStateDraining  DrainState = "draining"
 	DrainStateInService DrainState = "in-service"
+	DrainStateShutDown  DrainState = "shut-down"
 )
 
 // Valid indicates whether the value is a known member of the DrainState enum.
@@ -345,6 +346,8 @@ func (e DrainState) Valid() bool {
 	case DrainStateDraining:
 		return true
 	case DrainStateInService:
+		return true
+	case DrainStateShutDown:
 		return true
 	default:
 		return false
@@ -2245,8 +2248,11 @@ type Neighbor struct {
 	RemoteRole *string        `json:"remote_role,omitempty"`
 
 	// Role ours towards the neighbor; empty for none
-	Role     string        `json:"role"`
-	RouterID *string       `json:"router_id,omitempty"`
+	Role     string  `json:"role"`
+	RouterID *string `json:"router_id,omitempty"`
+
+	// Shutdown it has no session on purpose
+	Shutdown *bool         `json:"shutdown,omitempty"`
 	Since    *time.Time    `json:"since"`
 	Site     string        `json:"site"`
 	State    NeighborState `json:"state"`
@@ -4082,6 +4088,42 @@ type GetEdgeConfigParams struct {
 // GetEdgeConfigParamsSystem defines parameters for GetEdgeConfig.
 type GetEdgeConfigParamsSystem string
 
+// EnableNeighborParams defines parameters for EnableNeighbor.
+type EnableNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
+// ShutdownNeighborParams defines parameters for ShutdownNeighbor.
+type ShutdownNeighborParams struct {
+	// HoldfastReason why, for the audit log
+	HoldfastReason *ReasonHeader `json:"Holdfast-Reason,omitempty"`
+
+	// HoldfastConfirm token of a refused withdrawal beyond the free budget
+	HoldfastConfirm *ConfirmHeader `json:"Holdfast-Confirm,omitempty"`
+
+	// HoldfastApproval id of the approval that covers what the change loses
+	HoldfastApproval *ApprovalHeader `json:"Holdfast-Approval,omitempty"`
+
+	// IfMatch only if the resource still has this ETag
+	IfMatch *IfMatchHeader `json:"If-Match,omitempty"`
+
+	// IdempotencyKey makes a repeat of the same request safe
+	IdempotencyKey *IdempotencyKeyHeader `json:"Idempotency-Key,omitempty"`
+}
+
 // UndrainNeighborParams defines parameters for UndrainNeighbor.
 type UndrainNeighborParams struct {
 	// HoldfastReason why, for the audit log
@@ -4682,6 +4724,12 @@ type SetKillSwitchJSONRequestBody = KillSwitchSet
 
 // DrainNeighborJSONRequestBody defines body for DrainNeighbor for application/json ContentType.
 type DrainNeighborJSONRequestBody = DrainRequest
+
+// EnableNeighborJSONRequestBody defines body for EnableNeighbor for application/json ContentType.
+type EnableNeighborJSONRequestBody = ReasonRequired
+
+// ShutdownNeighborJSONRequestBody defines body for ShutdownNeighbor for application/json ContentType.
+type ShutdownNeighborJSONRequestBody = DrainRequest
 
 // UndrainNeighborJSONRequestBody defines body for UndrainNeighbor for application/json ContentType.
 type UndrainNeighborJSONRequestBody = ReasonRequired
@@ -5425,10 +5473,38 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/neighbors/{neighbor}/edge-config (the `GetEdgeConfig` operationId).
 	GetEdgeConfig(ctx context.Context, neighbor NeighborPath, params *GetEdgeConfigParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EnableNeighborWithBody let a neighbor in again that was shut down
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+	EnableNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableNeighbor let a neighbor in again that was shut down
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+	EnableNeighbor(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, body EnableNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListNeighborRoutes Adj-RIB-Out of a neighbor
 	//
 	// Corresponds with GET /v1/neighbors/{neighbor}/routes (the `ListNeighborRoutes` operationId).
 	ListNeighborRoutes(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShutdownNeighborWithBody drain a neighbor, then end its session and keep it down (RFC 9003)
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+	ShutdownNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShutdownNeighbor drain a neighbor, then end its session and keep it down (RFC 9003)
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+	ShutdownNeighbor(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, body ShutdownNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UndrainNeighborWithBody give a neighbor its routes back
 	//
@@ -7462,11 +7538,79 @@ func (c *Client) GetEdgeConfig(ctx context.Context, neighbor NeighborPath, param
 	return c.Client.Do(req)
 }
 
+// EnableNeighborWithBody let a neighbor in again that was shut down
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+func (c *Client) EnableNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableNeighborRequestWithBody(c.Server, neighbor, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableNeighbor let a neighbor in again that was shut down
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+func (c *Client) EnableNeighbor(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, body EnableNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableNeighborRequest(c.Server, neighbor, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListNeighborRoutes Adj-RIB-Out of a neighbor
 //
 // Corresponds with GET /v1/neighbors/{neighbor}/routes (the `ListNeighborRoutes` operationId).
 func (c *Client) ListNeighborRoutes(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListNeighborRoutesRequest(c.Server, neighbor)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShutdownNeighborWithBody drain a neighbor, then end its session and keep it down (RFC 9003)
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+func (c *Client) ShutdownNeighborWithBody(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShutdownNeighborRequestWithBody(c.Server, neighbor, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShutdownNeighbor drain a neighbor, then end its session and keep it down (RFC 9003)
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+func (c *Client) ShutdownNeighbor(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, body ShutdownNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShutdownNeighborRequest(c.Server, neighbor, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -13566,6 +13710,112 @@ func NewGetEdgeConfigRequest(server string, neighbor NeighborPath, params *GetEd
 	return req, nil
 }
 
+// NewEnableNeighborRequest calls the generic EnableNeighbor builder with application/json body
+func NewEnableNeighborRequest(server string, neighbor NeighborPath, params *EnableNeighborParams, body EnableNeighborJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEnableNeighborRequestWithBody(server, neighbor, params, "application/json", bodyReader)
+}
+
+// NewEnableNeighborRequestWithBody constructs an http.Request for the EnableNeighbor method, with any body, and a specified content type
+func NewEnableNeighborRequestWithBody(server string, neighbor NeighborPath, params *EnableNeighborParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "neighbor", neighbor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/neighbors/%s/enable", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListNeighborRoutesRequest constructs an http.Request for the ListNeighborRoutes method
 func NewListNeighborRoutesRequest(server string, neighbor NeighborPath) (*http.Request, error) {
 	var err error
@@ -13595,6 +13845,112 @@ func NewListNeighborRoutesRequest(server string, neighbor NeighborPath) (*http.R
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShutdownNeighborRequest calls the generic ShutdownNeighbor builder with application/json body
+func NewShutdownNeighborRequest(server string, neighbor NeighborPath, params *ShutdownNeighborParams, body ShutdownNeighborJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewShutdownNeighborRequestWithBody(server, neighbor, params, "application/json", bodyReader)
+}
+
+// NewShutdownNeighborRequestWithBody constructs an http.Request for the ShutdownNeighbor method, with any body, and a specified content type
+func NewShutdownNeighborRequestWithBody(server string, neighbor NeighborPath, params *ShutdownNeighborParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "neighbor", neighbor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/neighbors/%s/shutdown", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.HoldfastReason != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Reason", *params.HoldfastReason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Reason", headerParam0)
+		}
+
+		if params.HoldfastConfirm != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Confirm", *params.HoldfastConfirm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Confirm", headerParam1)
+		}
+
+		if params.HoldfastApproval != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Approval", *params.HoldfastApproval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Holdfast-Approval", headerParam2)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam3)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam4 string
+
+			headerParam4, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam4)
+		}
+
 	}
 
 	return req, nil
@@ -17917,12 +18273,40 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/neighbors/{neighbor}/edge-config (the `GetEdgeConfig` operationId).
 	GetEdgeConfigWithResponse(ctx context.Context, neighbor NeighborPath, params *GetEdgeConfigParams, reqEditors ...RequestEditorFn) (*GetEdgeConfigResponse, error)
 
+	// EnableNeighborWithBodyWithResponse let a neighbor in again that was shut down
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+	EnableNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnableNeighborResponse, error)
+
+	// EnableNeighborWithResponse let a neighbor in again that was shut down
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+	EnableNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, body EnableNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*EnableNeighborResponse, error)
+
 	// ListNeighborRoutesWithResponse Adj-RIB-Out of a neighbor
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/neighbors/{neighbor}/routes (the `ListNeighborRoutes` operationId).
 	ListNeighborRoutesWithResponse(ctx context.Context, neighbor NeighborPath, reqEditors ...RequestEditorFn) (*ListNeighborRoutesResponse, error)
+
+	// ShutdownNeighborWithBodyWithResponse drain a neighbor, then end its session and keep it down (RFC 9003)
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+	ShutdownNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ShutdownNeighborResponse, error)
+
+	// ShutdownNeighborWithResponse drain a neighbor, then end its session and keep it down (RFC 9003)
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+	ShutdownNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, body ShutdownNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*ShutdownNeighborResponse, error)
 
 	// UndrainNeighborWithBodyWithResponse give a neighbor its routes back
 	//
@@ -22023,6 +22407,61 @@ func (r GetEdgeConfigResponse) ContentType() string {
 	return ""
 }
 
+// EnableNeighborResponse200Headers the declared response headers of an HTTP 200 response for EnableNeighbor
+type EnableNeighborResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type EnableNeighborResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EnableNeighborResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EnableNeighborResponse) GetJSON200() *Drain {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EnableNeighborResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EnableNeighborResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnableNeighborResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnableNeighborResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnableNeighborResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListNeighborRoutesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22065,6 +22504,61 @@ func (r ListNeighborRoutesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListNeighborRoutesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShutdownNeighborResponse200Headers the declared response headers of an HTTP 200 response for ShutdownNeighbor
+type ShutdownNeighborResponse200Headers struct {
+	HoldfastChange *string
+}
+
+type ShutdownNeighborResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drain
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShutdownNeighborResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShutdownNeighborResponse) GetJSON200() *Drain {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShutdownNeighborResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShutdownNeighborResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShutdownNeighborResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShutdownNeighborResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShutdownNeighborResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -25863,6 +26357,32 @@ func (c *ClientWithResponses) GetEdgeConfigWithResponse(ctx context.Context, nei
 	return ParseGetEdgeConfigResponse(rsp)
 }
 
+// EnableNeighborWithBodyWithResponse let a neighbor in again that was shut down
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+func (c *ClientWithResponses) EnableNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnableNeighborResponse, error) {
+	rsp, err := c.EnableNeighborWithBody(ctx, neighbor, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnableNeighborResponse(rsp)
+}
+
+// EnableNeighborWithResponse let a neighbor in again that was shut down
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/enable (the `EnableNeighbor` operationId).
+func (c *ClientWithResponses) EnableNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *EnableNeighborParams, body EnableNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*EnableNeighborResponse, error) {
+	rsp, err := c.EnableNeighbor(ctx, neighbor, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnableNeighborResponse(rsp)
+}
+
 // ListNeighborRoutesWithResponse Adj-RIB-Out of a neighbor
 //
 // Returns a wrapper object for the known response body format(s).
@@ -25874,6 +26394,32 @@ func (c *ClientWithResponses) ListNeighborRoutesWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseListNeighborRoutesResponse(rsp)
+}
+
+// ShutdownNeighborWithBodyWithResponse drain a neighbor, then end its session and keep it down (RFC 9003)
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+func (c *ClientWithResponses) ShutdownNeighborWithBodyWithResponse(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ShutdownNeighborResponse, error) {
+	rsp, err := c.ShutdownNeighborWithBody(ctx, neighbor, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShutdownNeighborResponse(rsp)
+}
+
+// ShutdownNeighborWithResponse drain a neighbor, then end its session and keep it down (RFC 9003)
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/neighbors/{neighbor}/shutdown (the `ShutdownNeighbor` operationId).
+func (c *ClientWithResponses) ShutdownNeighborWithResponse(ctx context.Context, neighbor NeighborPath, params *ShutdownNeighborParams, body ShutdownNeighborJSONRequestBody, reqEditors ...RequestEditorFn) (*ShutdownNeighborResponse, error) {
+	rsp, err := c.ShutdownNeighbor(ctx, neighbor, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShutdownNeighborResponse(rsp)
 }
 
 // UndrainNeighborWithBodyWithResponse give a neighbor its routes back
@@ -29653,6 +30199,52 @@ func ParseGetEdgeConfigResponse(rsp *http.Response) (*GetEdgeConfigResponse, err
 	return response, nil
 }
 
+// ParseEnableNeighborResponse parses an HTTP response from a EnableNeighborWithResponse call
+func ParseEnableNeighborResponse(rsp *http.Response) (*EnableNeighborResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnableNeighborResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EnableNeighborResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListNeighborRoutesResponse parses an HTTP response from a ListNeighborRoutesWithResponse call
 func ParseListNeighborRoutesResponse(rsp *http.Response) (*ListNeighborRoutesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -29681,6 +30273,52 @@ func ParseListNeighborRoutesResponse(rsp *http.Response) (*ListNeighborRoutesRes
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseShutdownNeighborResponse parses an HTTP response from a ShutdownNeighborWithResponse call
+func ParseShutdownNeighborResponse(rsp *http.Response) (*ShutdownNeighborResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShutdownNeighborResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShutdownNeighborResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Change"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Change", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastChange = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

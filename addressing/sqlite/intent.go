@@ -7,13 +7,13 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 )
 
-const intentColumns = "id, account_id, cidr, site, neighbor, kind, author, reason, created_at, expires_at, down_at"
+const intentColumns = "id, account_id, cidr, site, neighbor, kind, author, reason, created_at, expires_at, down_at, shutdown"
 
 func scanIntent(r *sql.Rows, n *addressing.NegativeIntent) error {
 	var cidr string
 	var created int64
 	var expires, down sql.NullInt64
-	err := r.Scan(&n.ID, &n.AccountID, &cidr, &n.Site, &n.Neighbor, &n.Kind, &n.Author, &n.Reason, &created, &expires, &down)
+	err := r.Scan(&n.ID, &n.AccountID, &cidr, &n.Site, &n.Neighbor, &n.Kind, &n.Author, &n.Reason, &created, &expires, &down, &n.Shutdown)
 	if err != nil {
 		return err
 	}
@@ -47,8 +47,8 @@ func (t *tx) InsertIntent(n addressing.NegativeIntent) error {
 	if n.CIDR.IsValid() {
 		cidr, first = n.CIDR.String(), key16(n.CIDR.Addr())
 	}
-	return t.insert("negative intent", "id", "INSERT INTO negative_intents ("+intentColumns+", first) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		n.ID, n.AccountID, cidr, n.Site, n.Neighbor, n.Kind, n.Author, n.Reason, nanos(n.CreatedAt), nanosOrNull(n.ExpiresAt), nanosOrNull(n.DownAt), first)
+	return t.insert("negative intent", "id", "INSERT INTO negative_intents ("+intentColumns+", first) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		n.ID, n.AccountID, cidr, n.Site, n.Neighbor, n.Kind, n.Author, n.Reason, nanos(n.CreatedAt), nanosOrNull(n.ExpiresAt), nanosOrNull(n.DownAt), n.Shutdown, first)
 }
 
 func (t *tx) DeleteIntent(id string) error {

@@ -137,7 +137,7 @@ func roundTrip(t *testing.T, s addressing.Store) {
 		LastUsedAt: &later, Replaces: ID(9), CreatedBy: "operator/uid:0", Version: 1}
 	global := addressing.TokenRecord{ID: ID(15), Role: addressing.RoleOperator, Hash: addressing.HashToken("y"), CreatedAt: Epoch, Version: 1}
 	site := addressing.NegativeIntent{ID: ID(16), Site: "ams", Kind: addressing.IntentDrain, Author: "operator/uid:0", CreatedAt: Epoch, ExpiresAt: &later}
-	drain := addressing.NegativeIntent{ID: ID(18), Neighbor: "r1", Kind: addressing.IntentDrain, Author: "operator/uid:0", CreatedAt: Epoch, DownAt: &later}
+	drain := addressing.NegativeIntent{ID: ID(18), Neighbor: "r1", Kind: addressing.IntentDrain, Author: "operator/uid:0", CreatedAt: Epoch, DownAt: &later, Shutdown: true}
 	g := addressing.Delegation{ID: ID(17), PrefixID: ID(10), CIDR: netip.MustParsePrefix("11.0.0.0/24"), DelegatedAccountID: ID(99), CreatedAt: Epoch, ModifiedAt: later, Version: 1}
 	bind := Binding(12, ID(10), "11.0.0.0/22", ID(3))
 	update(t, s, func(tx addressing.Tx) error {

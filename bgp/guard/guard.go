@@ -277,6 +277,8 @@ func (g *Guard) swap(t snapshots.Target, next map[string]*target, union int) {
 		n.table.swap(c)
 		n.table.mu.Unlock()
 		n.wake()
+		text, shut := t.Shutdown[name]
+		n.administer(shut, text)
 		if started {
 			n.begin() // one that came by Configure waited for what it is to hold
 		}
@@ -352,9 +354,9 @@ func (g *Guard) Neighbors(context.Context) ([]bgp.NeighborStatus, error) {
 
 func (n *neighbor) report(now time.Time, d bgp.Drift) bgp.NeighborStatus {
 	n.mu.Lock()
-	s := n.status
+	s, shut := n.status, n.shut
 	n.mu.Unlock()
-	st := bgp.NeighborStatus{
+	st := bgp.NeighborStatus{Shutdown: shut,
 		Neighbor: *n.shown.Load(), State: s.state, Since: s.since, LastError: s.lastError,
 		RemoteRole: s.role, RouterID: s.routerID,
 		Advertised: map[addressing.Family]int{}, Target: map[addressing.Family]int{}, Tally: n.count.report(d), Survival: s.survival,

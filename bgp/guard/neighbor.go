@@ -36,6 +36,7 @@ type neighbor struct {
 
 	mu          sync.Mutex
 	admitted    bool // neighbors may connect
+	shut        bool // and yet this one may not: it is shut down
 	connections map[*connection]struct{}
 	up          *connection // established
 	dialing     bool
@@ -131,7 +132,7 @@ func (n *neighbor) pause(ctx context.Context) {
 func (n *neighbor) wantsDial() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.up != nil {
+	if n.up != nil || n.shut {
 		return false
 	}
 	for c := range n.connections {
@@ -175,7 +176,7 @@ func (n *neighbor) failed(err error) {
 // accept takes a connection that the neighbor opened.
 func (n *neighbor) accept(ctx context.Context, conn net.Conn) {
 	n.mu.Lock()
-	admitted := n.admitted
+	admitted := n.admitted && !n.shut
 	n.mu.Unlock()
 	if !admitted {
 		conn.Close()
@@ -196,7 +197,7 @@ func (n *neighbor) show() {
 	switch {
 	case n.dialing:
 		state = bgp.Connect
-	case n.admitted:
+	case n.admitted && !n.shut:
 		state = bgp.Active
 	}
 	for c := range n.connections {
@@ -294,7 +295,7 @@ func (n *neighbor) confirm(c *connection, t terms) bool {
 func (n *neighbor) establish(c *connection, t terms) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if c.lost || n.up != nil {
+	if c.lost || n.up != nil || n.shut {
 		return false
 	}
 	c.phase, n.up, n.wasUp, n.failures = wire.PhaseEstablished, c, true, 0

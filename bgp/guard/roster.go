@@ -109,6 +109,11 @@ func (g *Guard) moveTo(neighbors []Neighbor) move {
 		}
 		n := newNeighbor(g, c)
 		n.wasUp = old != nil
+		if old != nil {
+			old.mu.Lock()
+			n.shut, n.status.lastError = old.shut, old.status.lastError
+			old.mu.Unlock()
+		}
 		m.come = append(m.come, n)
 	}
 	for _, n := range now.neighbors {

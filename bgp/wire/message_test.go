@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -167,6 +168,36 @@ func TestCease(t *testing.T) {
 	}
 	if _, ok := (&Notification{Code: CodeCease, Subcode: SubHardReset}).HardReset(); !ok {
 		t.Error("a hard reset without data is none")
+	}
+}
+
+// TestAdminShutdown: what a person reads at the other end is what a person here
+// wrote, cut at a character where RFC 8203 would not take it.
+func TestAdminShutdown(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                 "",
+		"fibre cut, back at 14:00":         "fibre cut, back at 14:00",
+		"w\xffrong":                        "w?rong",
+		strings.Repeat("x", 300):           strings.Repeat("x", 128),
+		"y" + strings.Repeat("\u00e9", 99): "y" + strings.Repeat("\u00e9", 63),
+	} {
+		for _, hard := range []bool{false, true} {
+			n := AdminShutdown(text)
+			if hard {
+				n = n.Hard()
+			}
+			m, err := ParseMessage(n.Append(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := ParseNotification(m.Body)
+			if inner, is := got.HardReset(); is {
+				got = inner
+			}
+			if err != nil || got.Code != CodeCease || got.Subcode != SubAdminShutdown || got.ShutdownText() != want {
+				t.Errorf("%q: %v %q, %v; want %q", text, got, got.ShutdownText(), err, want)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -124,6 +125,28 @@ func (n *Notification) HardReset() (inner Notification, ok bool) {
 		inner = Notification{Code: Code(n.Data[0]), Subcode: n.Data[1], Data: n.Data[2:]}
 	}
 	return inner, true
+}
+
+// maxShutdownText is what receivers of RFC 8203 take; those of RFC 9003 take
+// 255 octets.
+const maxShutdownText = 128
+
+// AdminShutdown is the NOTIFICATION of an administrative shutdown with a message
+// for the person at the other end (RFC 9003 section 2). What is too long is cut
+// at a character.
+func AdminShutdown(text string) *Notification {
+	text = strings.ToValidUTF8(text, "?")
+	for len(text) > maxShutdownText {
+		_, size := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-size]
+	}
+	return &Notification{Code: CodeCease, Subcode: SubAdminShutdown, Data: append([]byte{byte(len(text))}, text...)}
+}
+
+// Hard is the NOTIFICATION inside a Hard Reset: where both sides keep routes over
+// a NOTIFICATION, it says not to (RFC 8538 section 3.1).
+func (n *Notification) Hard() *Notification {
+	return &Notification{Code: CodeCease, Subcode: SubHardReset, Data: append([]byte{byte(n.Code), n.Subcode}, n.Data...)}
 }
 
 // ShutdownText is the message for a person in an administrative shutdown or

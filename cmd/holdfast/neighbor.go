@@ -19,7 +19,7 @@ func neighborCommands() []*cli.Command {
 				return show(c, conn.get(conn.ListNeighbors(c.Context)), &l, func(w *tabwriter.Writer) error {
 					row(w, "NAME", "ADDRESS", "ASN", "ROLE", "STATE", "UP", "ADVERTISED", "TARGET")
 					for _, n := range l.Items {
-						row(w, n.Name, n.Address, n.Asn, n.Role, n.State, time.Duration(n.UptimeSeconds)*time.Second, families(n.Advertised), families(n.Target))
+						row(w, n.Name, n.Address, n.Asn, n.Role, stateOf(n), time.Duration(n.UptimeSeconds)*time.Second, families(n.Advertised), families(n.Target))
 					}
 					return nil
 				})
@@ -51,13 +51,21 @@ func neighborCommands() []*cli.Command {
 	}
 }
 
+// stateOf tells a session that is down on purpose from one that is down.
+func stateOf(n client.Neighbor) string {
+	if n.Shutdown != nil && *n.Shutdown {
+		return "shut down"
+	}
+	return string(n.State)
+}
+
 func drawNeighbor(w *tabwriter.Writer, n client.Neighbor) {
 	row(w, "name", n.Name)
 	row(w, "address", n.Address)
 	row(w, "AS", fmt.Sprintf("%d, ours %d", n.Asn, n.LocalAsn))
 	row(w, "kind", n.Kind)
 	row(w, "role", fmt.Sprintf("%s, theirs %s", orNone(n.Role), orNone(optional(n.RemoteRole))))
-	row(w, "state", n.State)
+	row(w, "state", stateOf(n))
 	row(w, "up", time.Duration(n.UptimeSeconds)*time.Second)
 	row(w, "last error", optional(n.LastError))
 	row(w, "keeps our routes", survival(n.Survival))

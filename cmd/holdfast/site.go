@@ -64,6 +64,22 @@ func carried(load, capacity *int64) string {
 func neighborDrainCommands() []*cli.Command {
 	return []*cli.Command{
 		{
+			Name: "shutdown", Usage: "drain a neighbor, then end its session and keep it down; it is told the reason", ArgsUsage: "NEIGHBOR",
+			Flags: draining(), Action: action(func(c *cli.Context, conn *connection) error {
+				return drain(c, "neighbor", func(r client.DrainRequest) answer {
+					return conn.get(conn.ShutdownNeighbor(c.Context, c.Args().First(), nil, r))
+				})
+			}),
+		},
+		{
+			Name: "enable", Usage: "let a neighbor in again that was shut down", ArgsUsage: "NEIGHBOR",
+			Flags: mutating(), Action: action(func(c *cli.Context, conn *connection) error {
+				return undrain(c, "neighbor", func(r client.ReasonRequired) answer {
+					return conn.get(conn.EnableNeighbor(c.Context, c.Args().First(), nil, r))
+				})
+			}),
+		},
+		{
 			Name: "drain", Usage: "de-prefer what a neighbor gets, wait, then withdraw it", ArgsUsage: "NEIGHBOR",
 			Flags: draining(), Action: action(func(c *cli.Context, conn *connection) error {
 				return drain(c, "neighbor", func(r client.DrainRequest) answer {
@@ -92,7 +108,7 @@ func draining() []cli.Flag {
 // drain asks the daemon what would happen before it happens.
 func drain(c *cli.Context, what string, send func(client.DrainRequest) answer) error {
 	if c.Args().Len() != 1 {
-		return strictcli.Usage("%s drain: name one %s", what, what)
+		return strictcli.Usage("%s %s: name one %s", what, c.Command.Name, what)
 	}
 	dry := true
 	r := client.DrainRequest{Reason: "dry run", DryRun: &dry}
@@ -118,7 +134,7 @@ func drain(c *cli.Context, what string, send func(client.DrainRequest) answer) e
 	if err := send(r).into(&would); err != nil {
 		return err
 	}
-	plan := fmt.Sprintf("drain %s %s: %s", what, c.Args().First(), would.Detail)
+	plan := fmt.Sprintf("%s %s %s: %s", c.Command.Name, what, c.Args().First(), would.Detail)
 	if n := len(would.BelowMinSites); n > 0 {
 		const shown = 10
 		plan += fmt.Sprintf("; %d prefixes would have fewer sites than a service needs: %s", n, strings.Join(would.BelowMinSites[:min(shown, n)], " "))
@@ -126,7 +142,7 @@ func drain(c *cli.Context, what string, send func(client.DrainRequest) answer) e
 			plan += fmt.Sprintf(" and %d more", n-shown)
 		}
 	}
-	reason, err := prepare(c, mutation{verb: what + " drain", plan: plan, destructive: true})
+	reason, err := prepare(c, mutation{verb: what + " " + c.Command.Name, plan: plan, destructive: true})
 	if err != nil {
 		return err
 	}
@@ -136,9 +152,9 @@ func drain(c *cli.Context, what string, send func(client.DrainRequest) answer) e
 
 func undrain(c *cli.Context, what string, send func(client.ReasonRequired) answer) error {
 	if c.Args().Len() != 1 {
-		return strictcli.Usage("%s undrain: name one %s", what, what)
+		return strictcli.Usage("%s %s: name one %s", what, c.Command.Name, what)
 	}
-	reason, err := prepare(c, mutation{verb: what + " undrain", plan: fmt.Sprintf("put %s %s back into service", what, c.Args().First())})
+	reason, err := prepare(c, mutation{verb: what + " " + c.Command.Name, plan: fmt.Sprintf("put %s %s back into service", what, c.Args().First())})
 	if err != nil {
 		return err
 	}

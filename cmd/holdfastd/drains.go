@@ -118,8 +118,11 @@ func (x drains) Drain(ctx context.Context, q addressing.Request, o api.DrainOrde
 	spec.AcceptBelow, spec.AcceptOver = o.AcceptBelow, o.AcceptOver
 	strain := x.d.strain(spec)
 	if o.DryRun {
-		below, err := registry.Short(ctx, q.At, spec)
-		out.Below, out.Detail = prefixTexts(below), fmt.Sprintf("would de-prefer %d routes for %s, then withdraw them; %s", out.Routes, wait, strain)
+		var below []netip.Prefix
+		if again := o.Shutdown && out.Intent != "" && out.State != shutDown; !again { // else only the session is left
+			below, err = registry.Short(ctx, q.At, spec)
+		}
+		out.Below, out.Detail = prefixTexts(below), fmt.Sprintf("would de-prefer %d routes for %s, then withdraw them%s; %s", out.Routes, wait, ends(o), strain)
 		return out, err
 	}
 	intent, below, change, err := registry.Drain(ctx, q, spec)
@@ -127,11 +130,55 @@ func (x drains) Drain(ctx context.Context, q addressing.Request, o api.DrainOrde
 		return out, err
 	}
 	out.Below, out.Intent, out.Change, out.By, out.Reason = prefixTexts(below), intent.ID, change, intent.Author, intent.Reason
-	out.State, out.Detail = snapshots.Draining.String(), fmt.Sprintf("%d routes are de-preferred, and leave at %s; %s", out.Routes, out.DownAt.Format(time.RFC3339), strain)
-	if wait <= 0 {
-		out.State, out.Detail = snapshots.Drained.String(), fmt.Sprintf("%d routes leave now; %s", out.Routes, strain)
+	out.DownAt = time.Time{}
+	if intent.DownAt != nil {
+		out.DownAt = *intent.DownAt
+	}
+	out.State, out.Detail = snapshots.Draining.String(), fmt.Sprintf("%d routes are de-preferred, and leave at %s%s; %s", out.Routes, out.DownAt.Format(time.RFC3339), ends(o), strain)
+	if !out.DownAt.After(q.At) {
+		out.State, out.Detail = snapshots.Drained.String(), fmt.Sprintf("%d routes leave now%s; %s", out.Routes, ends(o), strain)
+		if o.Shutdown {
+			out.State = shutDown
+		}
 	}
 	return out, nil
+}
+
+// shutDown is the state of a neighbor whose session is down on purpose.
+const shutDown = "shut-down"
+
+func ends(o api.DrainOrder) string {
+	if o.Shutdown {
+		return ", and then end the session"
+	}
+	return ""
+}
+
+// outOfService are the sites and neighbors that are down on purpose: nobody is to
+// forget them.
+func (d *daemon) outOfService() []string {
+	network, _ := d.network()
+	var out []string
+	for i := range network.Negative {
+		n := &network.Negative[i]
+		what, name, lift := "site", n.Site, "site undrain"
+		if n.Neighbor != "" {
+			what, name, lift = "neighbor", n.Neighbor, "neighbor undrain"
+		}
+		state := snapshots.Drained.String()
+		switch {
+		case n.Draining:
+			state = snapshots.Draining.String() + " until " + time.Unix(n.DownAt, 0).UTC().Format(time.RFC3339)
+		case n.Shutdown:
+			state = "shut down"
+		}
+		if n.Shutdown {
+			lift = "neighbor enable"
+		}
+		out = append(out, fmt.Sprintf("out_of_service: %s %s is %s, since %s, by %s: %s (holdfast %s %s)", what, name, state,
+			time.Unix(n.CreatedAt, 0).UTC().Format(time.RFC3339), n.Author, n.Reason, lift, name))
+	}
+	return out
 }
 
 // Undrain implements api.Drains.
@@ -161,7 +208,7 @@ func (x drains) intent() (*addressing.Registry, error) {
 // spec says what the order is about, in the words of desired state.
 func (x drains) spec(o api.DrainOrder) (addressing.DrainSpec, api.DrainStatus, error) {
 	network, snap := x.d.network()
-	spec := addressing.DrainSpec{Site: o.Site, Neighbor: o.Neighbor, Sites: staffed(network)}
+	spec := addressing.DrainSpec{Site: o.Site, Neighbor: o.Neighbor, Shutdown: o.Shutdown, Sites: staffed(network)}
 	var out api.DrainStatus
 	if o.Neighbor != "" {
 		i := slices.IndexFunc(network.Neighbors, func(n policy.Neighbor) bool { return n.Name == o.Neighbor })
@@ -172,6 +219,9 @@ func (x drains) spec(o api.DrainOrder) (addressing.DrainSpec, api.DrainStatus, e
 		spec.Site, spec.Covered = n.Site, covered(network, n)
 		duty, by := network.DutyOfNeighbor(o.Neighbor)
 		out.SiteStatus = dutyStatus(api.SiteStatus{Name: o.Neighbor, Routes: routesAt(snap, n.Site)}, duty, by)
+		if network.ShutBy(o.Neighbor) != nil {
+			out.State = shutDown
+		}
 		return spec, out, nil
 	}
 	if !slices.Contains(network.Sites, o.Site) {

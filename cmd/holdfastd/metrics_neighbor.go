@@ -12,6 +12,7 @@ var (
 
 	advertisedDesc = prometheus.NewDesc("holdfast_advertised_prefixes", "Prefixes in the Adj-RIB-Out of an established neighbor.", perFamily, nil)
 	targetDesc     = prometheus.NewDesc("holdfast_target_prefixes", "Prefixes the neighbor is to hold.", perFamily, nil)
+	shutdownDesc   = prometheus.NewDesc("holdfast_session_shutdown", "1 while the neighbor is shut down on purpose.", []string{"neighbor"}, nil)
 	sessionDesc    = prometheus.NewDesc("holdfast_session_established", "1 while the neighbor's session is established.", []string{"neighbor"}, nil)
 	survivalDesc   = prometheus.NewDesc("holdfast_neighbor_survival_seconds", "How long the neighbor keeps our routes without us, as its last session settled it.", []string{"neighbor"}, nil)
 
@@ -34,7 +35,7 @@ var (
 	otcDesc            = prometheus.NewDesc("holdfast_otc_total", "Routes by result of the OTC procedures (RFC 9234 section 5).", []string{"neighbor", "result"}, nil)
 
 	neighborDescs = []*prometheus.Desc{
-		advertisedDesc, targetDesc, sessionDesc, survivalDesc, stateDesc, upsDesc, downsDesc, sessionRefusedDesc, alarmsDesc, roleDesc, updatesOutDesc, updatesInDesc, malformedDesc,
+		advertisedDesc, targetDesc, sessionDesc, shutdownDesc, survivalDesc, stateDesc, upsDesc, downsDesc, sessionRefusedDesc, alarmsDesc, roleDesc, updatesOutDesc, updatesInDesc, malformedDesc,
 		advertiseDesc, withdrawDesc, heldDesc, leakBlockedDesc, droppedDesc, revokedDesc, driftDesc, otcDesc,
 	}
 )
@@ -52,6 +53,7 @@ func collectNeighbor(ch chan<- prometheus.Metric, n bgp.NeighborStatus) {
 		gauge(targetDesc, float64(n.Target[f]), f.String())
 	}
 	gauge(sessionDesc, truth(n.State == bgp.Established))
+	gauge(shutdownDesc, truth(n.Shutdown))
 	gauge(survivalDesc, n.Survival.Total().Seconds())
 	gauge(stateDesc, 1, string(n.State))
 	gauge(roleDesc, 1, n.Role.String(), n.RemoteRole.String())

@@ -37,7 +37,7 @@ func TestNeighborMetrics(t *testing.T) {
 		}
 		return families
 	}
-	if got := gather(); len(got) != 6 {
+	if got := gather(); len(got) != 7 {
 		t.Errorf("%v without a tally, want its routes, its state, its roles and its survival", got)
 	}
 	n.Tally = &bgp.Tally{
@@ -52,7 +52,7 @@ func TestNeighborMetrics(t *testing.T) {
 		"prefixes_advertised_total": 1, "prefixes_withdrawn_total": 2, "prefixes_held_back_total": 3, "prefixes_leak_blocked_total": 4,
 		"prefixes_dropped_total": 5, "prefixes_revoked_total": 6, "updates_sent_total": 9, "updates_received_total": 10,
 		"updates_malformed_total": 11, "session_refused_total": 12, "session_ups_total": 13, "session_downs_total": 14,
-		"session_alarms_total": 15, "otc_total": 16, "session_state": 1, "advertised_prefixes": 17, "target_prefixes": 18, "session_established": 1, "session_role": 1,
+		"session_alarms_total": 15, "otc_total": 16, "session_state": 1, "advertised_prefixes": 17, "target_prefixes": 18, "session_established": 1, "session_shutdown": 0, "session_role": 1,
 	} {
 		found := false
 		for _, f := range families {

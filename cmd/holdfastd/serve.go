@@ -486,7 +486,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
-	out := slices.Concat(d.observing(), d.storeRisks(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.cfg.Breaker.Risks(persons{d}.count()))
+	out := slices.Concat(d.observing(), d.storeRisks(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.outOfService(), d.cfg.Breaker.Risks(persons{d}.count()))
 	d.settling.Lock()
 	defer d.settling.Unlock()
 	if len(d.limits.waiting) > 0 {

@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/bgp/speakertest/neighbor"
+	"github.com/holdfast-bgp/holdfast/bgp/wire"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
 	"github.com/holdfast-bgp/holdfast/policy"
 )
@@ -183,5 +187,97 @@ func TestWithdrawalDrainsOnTheWire(t *testing.T) {
 	}
 	if n := a.Counters(); n.Removed() != 1 {
 		t.Errorf("%d routes went away, want 1: %+v", n.Removed(), n)
+	}
+}
+
+func (w *onWire) drain(o api.DrainOrder, wait time.Duration) api.DrainStatus {
+	w.t.Helper()
+	o.Wait, o.AcceptBelow = &wait, true
+	s, err := drains{w.daemon}.Drain(w.t.Context(), w.by(), o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func (w *onWire) risk(text string) bool {
+	return slices.ContainsFunc(w.risks(), func(r string) bool { return strings.Contains(r, text) })
+}
+
+// TestNeighborDrainsOnTheWire: a drained neighbor is told GRACEFUL_SHUTDOWN, then
+// loses its routes and keeps its session; undrained, it has them back.
+func TestNeighborDrainsOnTheWire(t *testing.T) {
+	a, b := listen(t, "transit-a", "127.0.0.42", 64510), listen(t, "transit-b", "127.0.0.43", 64511)
+	w := startDaemon(t, "  neighbors:\n"+a.entry("asn: 64510, role: customer")+b.entry("asn: 64511, role: customer"))
+	w.advertise("203.0.113.0/24")
+	w.until("the prefix", func() bool { return a.Held() == 1 && b.Held() == 1 })
+	w.drain(api.DrainOrder{Neighbor: "transit-a"}, 2*time.Second)
+	w.until("GRACEFUL_SHUTDOWN", func() bool { return a.marked() == 1 })
+	if !w.risk("out_of_service: neighbor transit-a is draining") {
+		t.Errorf("risks: %q", w.risks())
+	}
+	w.until("the withdrawal", func() bool { return a.Held() == 0 })
+	if _, err := (drains{w.daemon}).Undrain(t.Context(), w.by(), api.DrainOrder{Neighbor: "transit-a"}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the prefix back", func() bool { return a.Held() == 1 && a.marked() == 0 })
+	if n := a.Counters(); n.SessionsUp != 1 || n.SessionsDown != 0 {
+		t.Errorf("the session: %+v", n)
+	}
+	if n := b.Counters(); n.Removed() != 0 || n.SessionsUp != 1 || b.marked() != 0 {
+		t.Errorf("the other neighbor noticed: %+v", n)
+	}
+}
+
+// TestNeighborShutdownOnTheWire: drained, then told why and hung up on; it stays
+// out over a restart, whoever dials, is named as a risk, and is let in again by
+// name. Nobody else notices.
+func TestNeighborShutdownOnTheWire(t *testing.T) {
+	a, b := listen(t, "transit-a", "127.0.0.44", 64510), listen(t, "transit-b", "127.0.0.45", 64511)
+	w := startDaemon(t, "  listen: ['127.0.0.1:0']\n  neighbors:\n"+a.entry("asn: 64510, role: customer")+b.entry("asn: 64511, role: customer"))
+	w.advertise("203.0.113.0/24")
+	w.until("the prefix", func() bool { return a.Held() == 1 && b.Held() == 1 })
+	w.drain(api.DrainOrder{Neighbor: "transit-a", Shutdown: true}, 2*time.Second)
+	w.until("GRACEFUL_SHUTDOWN", func() bool { return a.marked() == 1 })
+	w.until("the end of the session", func() bool { return !a.Established() })
+	if n := a.Counters(); n.Withdrawn != 1 || n.Notifications != 1 {
+		t.Errorf("its routes did not leave before it: %+v", n)
+	}
+	if said, err := wire.ParseNotification(a.Notification()); err != nil || said.Subcode != wire.SubAdminShutdown || said.ShutdownText() != "test" {
+		t.Errorf("told %v %q, %v", said, said.ShutdownText(), err)
+	}
+	out := func() {
+		t.Helper()
+		if !w.risk("out_of_service: neighbor transit-a is shut down") || !w.risk("holdfast neighbor enable transit-a") {
+			t.Errorf("risks: %q", w.risks())
+		}
+		// It may dial as often as it wants to.
+		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 44)}}
+		c, err := from.DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", w.guard.Port()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if n, err := c.Read(make([]byte, 64)); err == nil {
+			t.Errorf("it was answered with %d octets", n)
+		}
+		if a.Established() || a.Counters().SessionsUp != 1 {
+			t.Error("it is back")
+		}
+	}
+	out()
+	w.stop()
+	w.start()
+	w.until("the other session", b.Established)
+	out()
+	if _, err := (drains{w.daemon}).Undrain(t.Context(), w.by(), api.DrainOrder{Neighbor: "transit-a"}); addressing.CodeOf(err) != addressing.CodeConflict {
+		t.Errorf("undrained: %v", err)
+	}
+	if _, err := (drains{w.daemon}).Undrain(t.Context(), w.by(), api.DrainOrder{Neighbor: "transit-a", Shutdown: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the prefix back", func() bool { return a.Held() == 1 && a.marked() == 0 })
+	if n := b.Counters(); n.Removed() != 0 || n.Notifications != 0 {
+		t.Errorf("the other neighbor noticed: %+v", n)
 	}
 }

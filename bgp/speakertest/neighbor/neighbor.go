@@ -180,6 +180,14 @@ func (n *Neighbor) Counters() Counters {
 	return n.rib.counters
 }
 
+// Notification is the body of the last NOTIFICATION received, nil before it:
+// code, subcode and data (RFC 4271 section 4.5).
+func (n *Neighbor) Notification() []byte {
+	n.rib.mu.Lock()
+	defer n.rib.mu.Unlock()
+	return n.rib.notification
+}
+
 // Log is what happened to the table, oldest first.
 func (n *Neighbor) Log() []Change {
 	n.rib.mu.Lock()
@@ -414,6 +422,7 @@ func (n *Neighbor) receive(conn net.Conn, hold time.Duration) error {
 			n.rib.mu.Lock()
 			n.rib.counters.Notifications++
 			n.rib.record(Change{What: "notification"})
+			n.rib.notification = append([]byte(nil), body...)
 			n.rib.mu.Unlock()
 			return errNotification
 		}

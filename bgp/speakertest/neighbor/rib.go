@@ -77,6 +77,8 @@ type rib struct {
 	counters Counters
 	log      []Change
 	logLimit int
+
+	notification []byte // the last
 }
 
 func newRIB(logLimit int) *rib {
