@@ -587,6 +587,66 @@ func (e PlanChangeKind) Valid() bool {
 	}
 }
 
+// Defines values for PlanNetworkChangeKind.
+const (
+	PlanNetworkChangeKindAdvertise PlanNetworkChangeKind = "advertise"
+	PlanNetworkChangeKindModify    PlanNetworkChangeKind = "modify"
+	PlanNetworkChangeKindWithdraw  PlanNetworkChangeKind = "withdraw"
+)
+
+// Valid indicates whether the value is a known member of the PlanNetworkChangeKind enum.
+func (e PlanNetworkChangeKind) Valid() bool {
+	switch e {
+	case PlanNetworkChangeKindAdvertise:
+		return true
+	case PlanNetworkChangeKindModify:
+		return true
+	case PlanNetworkChangeKindWithdraw:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlanRolloutClass.
+const (
+	PlanRolloutClassAnnounce PlanRolloutClass = "announce"
+	PlanRolloutClassNeighbor PlanRolloutClass = "neighbor"
+	PlanRolloutClassRemoval  PlanRolloutClass = "removal"
+)
+
+// Valid indicates whether the value is a known member of the PlanRolloutClass enum.
+func (e PlanRolloutClass) Valid() bool {
+	switch e {
+	case PlanRolloutClassAnnounce:
+		return true
+	case PlanRolloutClassNeighbor:
+		return true
+	case PlanRolloutClassRemoval:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PlanRolloutMonitor.
+const (
+	PlanRolloutMonitorHealth      PlanRolloutMonitor = "health"
+	PlanRolloutMonitorUnmonitored PlanRolloutMonitor = "unmonitored"
+)
+
+// Valid indicates whether the value is a known member of the PlanRolloutMonitor enum.
+func (e PlanRolloutMonitor) Valid() bool {
+	switch e {
+	case PlanRolloutMonitorHealth:
+		return true
+	case PlanRolloutMonitorUnmonitored:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PrefixApproved.
 const (
 	PrefixApprovedP PrefixApproved = "P"
@@ -2402,18 +2462,25 @@ type Pin struct {
 
 // Plan defines model for Plan.
 type Plan struct {
-	Actors      []Actor      `json:"actors"`
-	Admitted    []string     `json:"admitted"`
-	At          time.Time    `json:"at"`
-	Changes     []PlanChange `json:"changes"`
-	Environment string       `json:"environment"`
-	Findings    []Finding    `json:"findings"`
-	From        string       `json:"from"`
-	Generation  int64        `json:"generation"`
-	Impact      PlanImpact   `json:"impact"`
-	Origin      string       `json:"origin"`
-	To          string       `json:"to"`
-	Verdict     PlanVerdict  `json:"verdict"`
+	Actors      []Actor             `json:"actors"`
+	Admitted    []string            `json:"admitted"`
+	At          time.Time           `json:"at"`
+	Changes     []PlanChange        `json:"changes"`
+	Environment string              `json:"environment"`
+	Findings    []Finding           `json:"findings"`
+	From        string              `json:"from"`
+	Generation  int64               `json:"generation"`
+	Impact      PlanImpact          `json:"impact"`
+	Network     []PlanNetworkChange `json:"network"`
+	Origin      string              `json:"origin"`
+
+	// Rollout how the plan would go out
+	Rollout *PlanRollout `json:"rollout,omitempty"`
+
+	// Tables by neighbor, what changes in its simulated Adj-RIB-Out
+	Tables  map[string]PlanTable `json:"tables"`
+	To      string               `json:"to"`
+	Verdict PlanVerdict          `json:"verdict"`
 }
 
 // PlanVerdict defines model for Plan.Verdict.
@@ -2439,10 +2506,13 @@ type PlanCount struct {
 	Advertise int `json:"advertise"`
 	After     int `json:"after"`
 	Before    int `json:"before"`
-	Modify    int `json:"modify"`
-	Withdraw  int `json:"withdraw"`
 
-	// WithdrawPercent of before, two decimals
+	// GrowthPercent what is advertised anew, of before, two decimals; new where there was nothing
+	GrowthPercent string `json:"growth_percent"`
+	Modify        int    `json:"modify"`
+	Withdraw      int    `json:"withdraw"`
+
+	// WithdrawPercent loss, of before, two decimals
 	WithdrawPercent string `json:"withdraw_percent"`
 }
 
@@ -2456,6 +2526,48 @@ type PlanImpact struct {
 	Unbind   int                             `json:"unbind"`
 }
 
+// PlanNetworkChange defines model for PlanNetworkChange.
+type PlanNetworkChange struct {
+	// Kind added, removed, changed
+	Kind  PlanNetworkChangeKind `json:"kind"`
+	Loses bool                  `json:"loses"`
+	Name  string                `json:"name"`
+
+	// What neighbor, site, service, asn or negative_intent
+	What string `json:"what"`
+}
+
+// PlanNetworkChangeKind added, removed, changed
+type PlanNetworkChangeKind string
+
+// PlanRollout how the plan would go out
+type PlanRollout struct {
+	// AtOnce changes that need no wave
+	AtOnce int `json:"at_once"`
+
+	// Class of the rollout that would begin
+	Class *PlanRolloutClass `json:"class,omitempty"`
+
+	// Monitor unmonitored: no health source knows this class, soak alone decides
+	Monitor *PlanRolloutMonitor `json:"monitor,omitempty"`
+
+	// Queued changes whose rollout would begin after the one that runs
+	Queued int `json:"queued"`
+
+	// Uncovered classes of object that no canary wave has
+	Uncovered []string `json:"uncovered"`
+
+	// Waits changes that wait for a rollout, by its id
+	Waits map[string]int `json:"waits"`
+	Waves []RolloutWave  `json:"waves"`
+}
+
+// PlanRolloutClass of the rollout that would begin
+type PlanRolloutClass string
+
+// PlanRolloutMonitor unmonitored: no health source knows this class, soak alone decides
+type PlanRolloutMonitor string
+
 // PlanRoute defines model for PlanRoute.
 type PlanRoute struct {
 	Communities *[]string `json:"communities,omitempty"`
@@ -2468,6 +2580,16 @@ type PlanRoute struct {
 	Resting          string     `json:"resting"`
 	Services         []string   `json:"services"`
 	Sites            []string   `json:"sites"`
+}
+
+// PlanTable what changes in a neighbor's simulated Adj-RIB-Out, as it would be sent; up to 200 routes
+type PlanTable struct {
+	Advertise []NeighborRoute `json:"advertise"`
+	Modify    []NeighborRoute `json:"modify"`
+
+	// More routes that change and are not listed
+	More     int             `json:"more"`
+	Withdraw []NeighborRoute `json:"withdraw"`
 }
 
 // Prefix defines model for Prefix.
@@ -2865,6 +2987,8 @@ type RolloutList struct {
 
 // RolloutWave defines model for RolloutWave.
 type RolloutWave struct {
+	// Accounts sorted, distinct
+	Accounts    []string `json:"accounts"`
 	Changes     int      `json:"changes"`
 	Neighbors   []string `json:"neighbors"`
 	Percent     int      `json:"percent"`

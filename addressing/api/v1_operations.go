@@ -189,56 +189,11 @@ func (h *handlers) GetPlan(ctx context.Context, _ GetPlanRequestObject) (GetPlan
 	if p.Environment == "" {
 		p.Environment = h.environment()
 	}
-	return GetPlan200JSONResponse(planOut(p, report)), nil
-}
-
-func planOut(p plan.Plan, r plan.Report) Plan {
-	out := Plan{Environment: p.Environment, From: string(p.From), To: string(p.To), Generation: int64(p.Generation), At: micro(p.At),
-		Origin: string(p.Origin), Verdict: PlanVerdict(r.Verdict.String()), Findings: findingsOut(r.Findings),
-		Admitted: append([]string{}, p.Admitted...), Actors: make([]Actor, 0, len(p.Actors)), Changes: make([]PlanChange, 0, len(p.Changes)),
-		Impact: PlanImpact{Total: planCounts(p.Impact.Total), Customer: planCounts(p.Impact.Customer), Account: nestedCounts(p.Impact.Account),
-			Neighbor: nestedCounts(p.Impact.Neighbor), Bind: p.Impact.Bind, Unbind: p.Impact.Unbind}}
-	for _, a := range p.Actors {
-		out.Actors = append(out.Actors, actorOut(a))
+	out := planOut(p, report)
+	if h.cfg.Rollouts != nil && err == nil {
+		out.Rollout = planRollout(h.cfg.Rollouts.Forecast(p))
 	}
-	for _, c := range p.Changes {
-		out.Changes = append(out.Changes, PlanChange{Kind: PlanChangeKind(c.Kind), Account: c.Account, AccountKind: string(c.AccountKind),
-			Cidr: c.CIDR.String(), Loses: c.Loses, Service: textOrNil(c.Service), Before: planRoute(c.Before), After: planRoute(c.After)})
-	}
-	return out
-}
-
-func planRoute(r *snapshots.Route) *PlanRoute {
-	if r == nil {
-		return nil
-	}
-	out := &PlanRoute{Origin: int64(r.Origin), Prepend: r.Prepend, Resting: string(r.Resting), Sites: siteNames(r.Sites),
-		Services: append([]string{}, r.Services...), Communities: texts(r.Communities), LargeCommunities: texts(r.LargeCommunities)}
-	if r.DownAt != 0 {
-		out.DrainingUntil = ptr(time.Unix(r.DownAt, 0).UTC())
-	}
-	return out
-}
-
-func planCounts(m map[addressing.Family]plan.Count) map[string]PlanCount {
-	out := make(map[string]PlanCount, len(m))
-	for f, c := range m {
-		percent := 0.0
-		if c.Before > 0 {
-			percent = 100 * float64(c.Withdraw) / float64(c.Before)
-		}
-		out[f.String()] = PlanCount{Before: c.Before, After: c.After, Advertise: c.Advertise, Withdraw: c.Withdraw, Modify: c.Modify,
-			WithdrawPercent: fmt.Sprintf("%.2f", percent)}
-	}
-	return out
-}
-
-func nestedCounts(m map[string]map[addressing.Family]plan.Count) map[string]map[string]PlanCount {
-	out := make(map[string]map[string]PlanCount, len(m))
-	for key, counts := range m {
-		out[key] = planCounts(counts)
-	}
-	return out
+	return GetPlan200JSONResponse(out), nil
 }
 
 // Rollback composes a new generation from an old one. Exactly one of all,

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/snapshots/plan"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
 )
 
@@ -14,6 +16,7 @@ import (
 // (invariant 11).
 type Rollouts interface {
 	Rollouts() []rollout.Rollout
+	Forecast(p plan.Plan) rollout.Forecast
 	Decide(ctx context.Context, id string, verb rollout.EventKind, actor addressing.Actor, why string) (rollout.Rollout, error)
 }
 
@@ -22,21 +25,29 @@ func rolloutOut(r rollout.Rollout) Rollout {
 		ID: r.ID, Class: RolloutClass(r.Class), Phase: RolloutPhase(r.Phase), FromGeneration: int64(r.From), Actor: r.Actor, Reason: r.Reason,
 		CreatedAt: micro(r.CreatedAt), Since: micro(r.Since), Why: textOrNil(r.Why), Monitor: RolloutMonitor(r.Monitor), Waiting: r.Waiting,
 		Released: r.Released, Applied: r.Applied, Changes: r.Changes(), Uncovered: append([]string{}, r.Uncovered...), Restored: r.Restored,
-		Waves: make([]RolloutWave, 0, len(r.Waves)), Log: make([]RolloutEvent, 0, len(r.Log)),
-	}
-	for _, w := range r.Waves {
-		wave := RolloutWave{Stage: w.Stage, Percent: w.Percent, SoakSeconds: float32(w.Soak.Seconds()), Changes: w.Ops(), Prefixes: []string{}, Neighbors: []string{}}
-		for _, it := range w.Items {
-			if it.Neighbor != "" {
-				wave.Neighbors = append(wave.Neighbors, it.Neighbor)
-			} else {
-				wave.Prefixes = append(wave.Prefixes, it.Block.String())
-			}
-		}
-		out.Waves = append(out.Waves, wave)
+		Waves: wavesOut(r.Waves), Log: make([]RolloutEvent, 0, len(r.Log)),
 	}
 	for _, l := range r.Log {
 		out.Log = append(out.Log, RolloutEvent{At: micro(l.At), Event: string(l.Event), Phase: string(l.Phase), Wave: l.Wave, By: textOrNil(l.By), Why: textOrNil(l.Why)})
+	}
+	return out
+}
+
+func wavesOut(waves []plan.Wave) []RolloutWave {
+	out := make([]RolloutWave, 0, len(waves))
+	for _, w := range waves {
+		wave := RolloutWave{Stage: w.Stage, Percent: w.Percent, SoakSeconds: float32(w.Soak.Seconds()), Changes: w.Ops(), Accounts: []string{}, Prefixes: []string{}, Neighbors: []string{}}
+		for _, it := range w.Items {
+			if it.Neighbor != "" {
+				wave.Neighbors = append(wave.Neighbors, it.Neighbor)
+				continue
+			}
+			wave.Accounts = append(wave.Accounts, it.Account)
+			wave.Prefixes = append(wave.Prefixes, it.Block.String())
+		}
+		slices.Sort(wave.Accounts)
+		wave.Accounts = slices.Compact(wave.Accounts)
+		out = append(out, wave)
 	}
 	return out
 }

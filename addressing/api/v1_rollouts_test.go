@@ -23,6 +23,17 @@ func (rollouts) Rollouts() []rollout.Rollout {
 		Log: []rollout.Logged{{At: time.Now(), Event: rollout.Released, Phase: rollout.Running, Wave: 1}}}}
 }
 
+// Forecast puts withdrawals in two waves.
+func (rollouts) Forecast(p plan.Plan) rollout.Forecast {
+	stages := []plan.Stage{{Name: "canary", Percent: 1, Soak: time.Minute}, {Name: "all", Percent: 100, Soak: time.Minute}}
+	out := rollout.Forecast{AtOnce: len(p.Changes), Waits: map[string]int{}}
+	if items := p.Items(false); len(items) > 0 {
+		out.Begins = &rollout.Rollout{Class: rollout.Removal, Monitor: "unmonitored", Waves: plan.Staging{Stages: stages}.Waves(items), Uncovered: []string{}}
+		out.AtOnce -= out.Begins.Changes()
+	}
+	return out
+}
+
 func (r rollouts) Decide(_ context.Context, id string, verb rollout.EventKind, _ addressing.Actor, why string) (rollout.Rollout, error) {
 	if id != "r1-x" {
 		return rollout.Rollout{}, rollout.ErrUnknown

@@ -270,6 +270,7 @@ type pipeline struct {
 	heads    []snapshots.Head
 	status   api.PipelineStatus
 	report   plan.Report
+	pending  plan.Plan
 	rollback api.RollbackRequest
 	fail     error
 }
@@ -301,7 +302,10 @@ func (p *pipeline) Active() (*snapshots.Snapshot, snapshots.Head) {
 func (p *pipeline) Pending(context.Context) (plan.Plan, plan.Report, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return plan.Plan{Environment: "test"}, p.report, p.fail
+	if p.pending.Environment == "" {
+		return plan.Plan{Environment: "test"}, p.report, p.fail
+	}
+	return p.pending, p.report, p.fail
 }
 
 func (p *pipeline) Rollback(_ context.Context, r api.RollbackRequest) (api.RollbackOutcome, error) {

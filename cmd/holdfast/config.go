@@ -58,13 +58,9 @@ func showConfig(c *cli.Context, a answer) error {
 			row(w, "restart", "setting", key, "", "read at start only")
 		}
 		row(w, "applied", yesNo(p.Applied))
-		row(w, "verdict", p.Plan.Verdict)
-		for _, f := range p.Plan.Findings {
-			row(w, "", f.Rule+": "+f.Why)
-		}
-		for _, name := range sorted(p.Plan.Impact.Neighbor) {
-			drawCounts(w, "neighbor "+name, p.Plan.Impact.Neighbor[name])
-		}
+		drawVerdict(w, p.Plan)
+		drawImpact(w, p.Plan)
+		drawForecast(w, p.Plan.Rollout)
 		return nil
 	})
 }

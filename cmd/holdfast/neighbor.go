@@ -42,7 +42,7 @@ func neighborCommands() []*cli.Command {
 				return show(c, conn.get(conn.ListNeighborRoutes(c.Context, c.Args().First())), &l, func(w *tabwriter.Writer) error {
 					row(w, "PREFIX", "NEXT HOP", "AS PATH", "COMMUNITIES")
 					for _, r := range l.Items {
-						row(w, r.Prefix, r.NextHop, strings.Trim(fmt.Sprint(r.AsPath), "[]"), communities(r))
+						row(w, r.Prefix, r.NextHop, pathText(r.AsPath), communities(r))
 					}
 					return nil
 				})

@@ -79,8 +79,7 @@ func drawRollout(c *cli.Context, a answer) error {
 			case i < r.Released:
 				state = "released"
 			}
-			soak := time.Duration(float64(wave.SoakSeconds) * float64(time.Second))
-			row(w, i+1, wave.Stage, state, wave.Changes, soak, first(append(wave.Neighbors, wave.Prefixes...)))
+			row(w, i+1, wave.Stage, state, wave.Changes, soakOf(wave), first(append(wave.Neighbors, wave.Prefixes...)))
 		}
 		row(w, "AT", "EVENT", "PHASE", "WAVE", "BY", "WHY")
 		for _, l := range r.Log {

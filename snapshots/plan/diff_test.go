@@ -181,6 +181,13 @@ func checkCounts(t *rapid.T, p plan.Plan, a, b *snapshots.Snapshot) {
 			sum.Advertise, sum.Withdraw, sum.Modify = sum.Advertise+c.Advertise, sum.Withdraw+c.Withdraw, sum.Modify+c.Modify
 		}
 		got := tables[name]
+		counted := plan.Count{}
+		for _, c := range got.Count {
+			counted = plan.Count{Before: counted.Before + c.Before, After: counted.After + c.After, Advertise: counted.Advertise + c.Advertise, Withdraw: counted.Withdraw + c.Withdraw, Modify: counted.Modify + c.Modify}
+		}
+		if counted != (plan.Count{Before: got.Before, After: got.After, Advertise: len(got.Advertise), Withdraw: len(got.Withdraw), Modify: len(got.Modify)}) || len(got.Had) != got.Before || len(got.Has) != got.After {
+			t.Fatalf("%s: counts %+v of tables that gain %d, lose %d and change %d", name, got.Count, len(got.Advertise), len(got.Withdraw), len(got.Modify))
+		}
 		if sum.Before != got.Before || sum.After != got.After {
 			t.Fatalf("%s: impact %+v, tables hold %d and %d", name, sum, got.Before, got.After)
 		}

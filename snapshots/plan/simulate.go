@@ -17,6 +17,8 @@ type Simulation struct {
 	Advertise []netip.Prefix `json:"advertise"`
 	Modify    []netip.Prefix `json:"modify"`
 	Withdraw  []netip.Prefix `json:"withdraw"`
+	// Count is the same in numbers, of the families that either table has.
+	Count map[addressing.Family]Count `json:"count"`
 
 	// Had and Has are the two tables, sorted by prefix. They are shared: nothing
 	// in them may be written to.
@@ -30,15 +32,31 @@ type Simulation struct {
 func (p Plan) Simulate() map[string]Simulation {
 	before, after := tables(p.from), tables(p.to)
 	out := make(map[string]Simulation, len(after))
-	for name := range before {
-		out[name] = simulate(before[name].Routes, after[name].Routes)
-	}
-	for name := range after {
-		if _, done := out[name]; !done {
-			out[name] = simulate(nil, after[name].Routes)
+	known := map[[2]shape]Simulation{} // neighbors that see the same share their tables
+	for _, side := range []map[string]snapshots.NeighborTarget{before, after} {
+		for name := range side {
+			a, b := before[name].Routes, after[name].Routes
+			k := [2]shape{shapeOf(a), shapeOf(b)}
+			if _, done := known[k]; !done {
+				known[k] = simulate(a, b)
+			}
+			out[name] = known[k]
 		}
 	}
 	return out
+}
+
+// shape is equal for one table and itself.
+type shape struct {
+	first *snapshots.TargetRoute
+	n     int
+}
+
+func shapeOf(t []snapshots.TargetRoute) shape {
+	if len(t) == 0 {
+		return shape{}
+	}
+	return shape{&t[0], len(t)}
 }
 
 func tables(s *snapshots.Snapshot) map[string]snapshots.NeighborTarget {
@@ -52,15 +70,23 @@ func tables(s *snapshots.Snapshot) map[string]snapshots.NeighborTarget {
 // simulate merges two sorted tables.
 func simulate(a, b []snapshots.TargetRoute) Simulation {
 	s := Simulation{Before: len(a), After: len(b), Advertise: []netip.Prefix{}, Modify: []netip.Prefix{}, Withdraw: []netip.Prefix{}, Had: a, Has: b}
+	var n byFamily
+	in := func(p netip.Prefix) *Count { return &n[index(addressing.FamilyOf(p))] }
 	type pair struct{ from, to *snapshots.Attributes }
 	same := map[pair]bool{} // attributes are shared: few pairs, many routes
 	for i, j := 0, 0; i < len(a) || j < len(b); {
 		switch {
 		case j == len(b) || i < len(a) && addressing.ComparePrefix(a[i].Prefix, b[j].Prefix) < 0:
 			s.Withdraw = append(s.Withdraw, a[i].Prefix)
+			c := in(a[i].Prefix)
+			c.Before++
+			c.Withdraw++
 			i++
 		case i == len(a) || addressing.ComparePrefix(a[i].Prefix, b[j].Prefix) > 0:
 			s.Advertise = append(s.Advertise, b[j].Prefix)
+			c := in(b[j].Prefix)
+			c.After++
+			c.Advertise++
 			j++
 		default:
 			k := pair{a[i].Attrs, b[j].Attrs}
@@ -69,12 +95,17 @@ func simulate(a, b []snapshots.TargetRoute) Simulation {
 				equal = reflect.DeepEqual(*k.from, *k.to)
 				same[k] = equal
 			}
+			c := in(b[j].Prefix)
+			c.Before++
+			c.After++
 			if !equal {
+				c.Modify++
 				s.Modify = append(s.Modify, b[j].Prefix)
 			}
 			i++
 			j++
 		}
 	}
+	s.Count = n.byName()
 	return s
 }

@@ -34,6 +34,7 @@ type waiting struct {
 	routes    map[route]bool             // new ones that no edge machine is ready for
 	sites     map[route]addressing.Sites // that are ready, of routes that are not ready everywhere
 	queued    []plan.Item                // the start of a rollout waits for another to end
+	behind    map[string]int             // changes that wait for a rollout, by its id
 }
 
 func (w *waiting) hold(it plan.Item) {
@@ -68,24 +69,28 @@ func (w *waiting) keeps(r route) bool {
 // sort says what of a plan waits for its wave, and what is new and makes a
 // rollout of its own.
 func (r *Runner) sort(d *draft) (w waiting, fresh []plan.Item) {
-	if !r.concerns(d) {
-		r.queue = nil
+	w, fresh = r.sorted(d.plan)
+	r.queue = map[plan.Key]plan.Item{}
+	for _, it := range w.queued {
+		r.queue[it.Key()] = it
+	}
+	return w, fresh
+}
+
+// sorted is sort for who only looks.
+func (r *Runner) sorted(p plan.Plan) (w waiting, fresh []plan.Item) {
+	if !r.concerns(p) {
 		return w, nil
 	}
-	defer func() {
-		r.queue = map[plan.Key]plan.Item{}
-		for _, it := range w.queued {
-			r.queue[it.Key()] = it
-		}
-	}()
-	w = waiting{blocks: map[route]bool{}, neighbors: map[string]*policy.Neighbor{}}
-	bulk, back := r.bulk(d), r.reverted()
+	w = waiting{behind: map[string]int{}, blocks: map[route]bool{}, neighbors: map[string]*policy.Neighbor{}}
+	bulk, back := r.bulk(p), r.reverted()
 	known := r.known()
 	busy := slices.ContainsFunc(r.rollouts, Rollout.busy)
-	for _, it := range d.plan.Items(true) {
+	for _, it := range p.Items(true) {
 		if at, found := known[it.Key()]; found && same(it, r.rollouts[at.rollout].Waves[at.wave].Items[at.item]) {
 			if was := r.rollouts[at.rollout].Waves[at.wave].Items[at.item]; r.rollouts[at.rollout].holds(at.wave) {
 				w.hold(was)
+				w.behind[r.rollouts[at.rollout].ID] += it.Ops
 			}
 			continue
 		}
@@ -105,25 +110,25 @@ func (r *Runner) sort(d *draft) (w waiting, fresh []plan.Item) {
 
 // concerns reports whether anything of a plan may go in waves: an owner's
 // announcement need not be looked at any further.
-func (r *Runner) concerns(d *draft) bool {
+func (r *Runner) concerns(p plan.Plan) bool {
 	if r.Active().Snapshot == nil {
 		return false
 	}
-	return len(r.known()) > 0 || len(d.plan.Changes) > r.cfg.Program.maxChanges() || len(d.plan.Network) > 0 || slices.ContainsFunc(d.plan.Changes, plan.Change.InWaves)
+	return len(r.known()) > 0 || len(p.Changes) > r.cfg.Program.maxChanges() || len(p.Network) > 0 || slices.ContainsFunc(p.Changes, plan.Change.InWaves)
 }
 
 // bulk reports whether a plan brings up more at once than one generation may,
 // and not for its owners. A first load is no change. Where neither health nor a
 // plan stands between two generations, cutting would only cost time.
-func (r *Runner) bulk(d *draft) bool {
+func (r *Runner) bulk(p plan.Plan) bool {
 	active := r.Active().Snapshot
 	gated := len(r.cfg.Program.Stages[Announce]) > 0 || r.cfg.Health != nil && r.cfg.Health.Monitors(string(Announce))
 	if active == nil || active.RouteCount() == 0 || !gated {
 		return false
 	}
 	n := 0
-	for i := range d.plan.Changes {
-		if c := &d.plan.Changes[i]; c.Kind == plan.Advertise && !c.AtOnce && c.By != addressing.Owner {
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Kind == plan.Advertise && !c.AtOnce && c.By != addressing.Owner {
 			n++
 		}
 	}
@@ -257,18 +262,22 @@ func (r *Runner) reverted() map[string]plan.Item {
 
 // begin makes a rollout of what is new. It is not on the book yet.
 func (r *Runner) begin(d *draft, fresh []plan.Item) Rollout {
-	class := classOf(fresh)
-	staging := r.cfg.Program.staging(class)
-	ro := Rollout{
-		ID: fmt.Sprintf("r%d-%.8s", d.plan.Generation, d.plan.To), Class: class, From: r.Active().Head.Generation,
-		Actor: cut(d.actor), Reason: cut(d.reason), CreatedAt: d.plan.At, Monitor: "unmonitored",
-		Waves: staging.Waves(fresh),
-	}
+	ro := r.inWaves(d.plan, fresh)
+	ro.ID = fmt.Sprintf("r%d-%.8s", d.plan.Generation, d.plan.To)
+	ro.Actor, ro.Reason = cut(d.actor), cut(d.reason)
 	for _, taken := range r.rollouts { // a second one within one generation
 		if taken.ID == ro.ID {
 			ro.ID = fmt.Sprintf("%s-%d", ro.ID, len(r.rollouts))
 		}
 	}
+	return ro
+}
+
+// inWaves cuts what is new of a plan into waves.
+func (r *Runner) inWaves(p plan.Plan, fresh []plan.Item) Rollout {
+	class := classOf(fresh)
+	staging := r.cfg.Program.staging(class)
+	ro := Rollout{Class: class, From: r.Active().Head.Generation, CreatedAt: p.At, Monitor: "unmonitored", Waves: staging.Waves(fresh)}
 	ro.Uncovered = staging.Uncovered(ro.Waves)
 	if r.cfg.Health != nil && r.cfg.Health.Monitors(string(class)) {
 		ro.Monitor = "health"

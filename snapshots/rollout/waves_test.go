@@ -103,6 +103,49 @@ func TestRemovalGoesInWaves(t *testing.T) {
 	})
 }
 
+// What the forecast of a plan says is what happens when it goes out.
+func TestForecast(t *testing.T) {
+	run(t, waved(&told{}, nil, ""), func(t *testing.T, b *bench) {
+		forecast := func() rollout.Forecast {
+			t.Helper()
+			p, _, err := b.Pending(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b.Forecast(p)
+		}
+		if f := forecast(); f.Begins != nil || f.AtOnce+f.Queued+len(f.Waits) != 0 {
+			t.Fatalf("nothing is pending: %+v", f)
+		}
+		if err := b.Pin(person, "look first"); err != nil {
+			t.Fatal(err)
+		}
+		b.admit(person, numbers(0, 20)...)
+		b.admit(addressing.Actor{Kind: addressing.Owner, ID: "o"}, 100)
+		b.settle()
+		first := forecast()
+		if first.Begins == nil || first.Begins.Monitor != "unmonitored" || first.AtOnce != 1 || first.Begins.Changes() != 20 {
+			t.Fatalf("forecast %+v", first)
+		}
+		p, _, _ := b.Pending(t.Context())
+		if err := b.Unpin(t.Context(), p.To); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		r := b.Rollouts()
+		if len(r) != 1 || !slices.EqualFunc(r[0].Waves, first.Begins.Waves, func(a, b plan.Wave) bool {
+			return a.Stage == b.Stage && a.Soak == b.Soak && slices.EqualFunc(a.Items, b.Items, func(x, y plan.Item) bool { return x.Key() == y.Key() })
+		}) {
+			t.Fatalf("forecast %+v, rolled out %+v", first.Begins.Waves, r)
+		}
+		b.admit(person, 101, 102)
+		b.settle()
+		if f := forecast(); f.Queued != 2 || f.Waits[r[0].ID] != 20-b.wire.taken()+1 || f.Begins != nil || f.AtOnce != 0 {
+			t.Fatalf("%d are on the wire, forecast %+v", b.wire.taken(), f)
+		}
+	})
+}
+
 // One change of one prefix needs no second wave: small networks stay usable.
 func TestOneRemovalIsAtOnce(t *testing.T) {
 	run(t, waved(&told{}, nil, ""), func(t *testing.T, b *bench) {
