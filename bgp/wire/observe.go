@@ -29,6 +29,7 @@ type Observed struct {
 
 	withdrawn, advertised, unreached, reached observedRun
 
+	end       Family // of an End-of-RIB marker, the zero value if it is none
 	path, as4 []byte // values
 	octets    int
 	asns      []uint32
@@ -76,6 +77,7 @@ func (o *Observed) ReadUpdate(body []byte, r Recording) error {
 	}
 	o.withdrawn = observedRun{prefixRun{raw: withdrawn}, r.AddPath}
 	o.advertised = observedRun{prefixRun{raw: nlri}, r.AddPath}
+	o.end = endOfRIB(withdrawn, list, nlri)
 	if err := o.attributes(list, r, true); err != nil {
 		return err
 	}
@@ -86,6 +88,25 @@ func (o *Observed) ReadUpdate(body []byte, r Recording) error {
 	}
 	return o.decodePath()
 }
+
+// endOfRIB is the family whose End-of-RIB marker this is (RFC 4724 section 2),
+// the zero value if it is none.
+func endOfRIB(withdrawn, list, nlri []byte) Family {
+	if len(withdrawn)+len(nlri) > 0 {
+		return Family{}
+	}
+	if len(list) == 0 {
+		return IPv4Unicast
+	}
+	a, rest, ok := nextAttribute(list)
+	if !ok || len(rest) > 0 || a.Type != AttrMPUnreach || len(a.Value) != 3 {
+		return Family{}
+	}
+	return Family{AFI: binary.BigEndian.Uint16(a.Value), SAFI: a.Value[2]}
+}
+
+// EndOfRIB reports whether the UPDATE ends a table, and of which family.
+func (o *Observed) EndOfRIB() (f Family, ok bool) { return o.end, o.end != Family{} }
 
 // ReadAttributes reads the attributes of a route in a table dump. MP_REACH_NLRI
 // is passed over there: RFC 6396 section 4.3.4 keeps only its next hop.
@@ -99,7 +120,7 @@ func (o *Observed) ReadAttributes(list []byte, r Recording) error {
 
 func (o *Observed) reset(r Recording) {
 	o.Path, o.OTC, o.Communities, o.path, o.as4 = nil, policy.OTC{}, nil, nil, nil
-	o.withdrawn, o.advertised, o.unreached, o.reached = observedRun{}, observedRun{}, observedRun{}, observedRun{}
+	o.withdrawn, o.advertised, o.unreached, o.reached, o.end = observedRun{}, observedRun{}, observedRun{}, observedRun{}, Family{}
 	o.octets = 4
 	if r.TwoOctetAS {
 		o.octets = 2
