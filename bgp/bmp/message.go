@@ -86,14 +86,20 @@ type Message struct {
 type Up struct {
 	Local             netip.Addr
 	LocalASN          uint32
-	AddPathIn         bool // the peer may send several paths for a prefix (RFC 7911)
-	AddPathOut        bool // so may the router
 	LocalID, RemoteID netip.Addr
+	Families          wire.FamilySet // that both OPENs have
+	AddPathIn         bool           // the peer may send several paths for a prefix (RFC 7911)
+	AddPathOut        bool           // so may the router
 }
 
-// ErrFraming says that the border of the next message is lost: the connection
-// cannot go on. Other errors spoil one message.
-var ErrFraming = errors.New("bmp framing")
+// What is wrong with what a router sends.
+var (
+	// ErrFraming says that the border of the next message is lost: the
+	// connection cannot go on.
+	ErrFraming = errors.New("bmp framing")
+	// ErrMessage says that one message is spoilt; the next can be read.
+	ErrMessage = errors.New("bmp message")
+)
 
 // Lengths in octets.
 const (
@@ -136,9 +142,9 @@ func checkHeader(head []byte) (length int, k Kind, err error) {
 	return int(n), k, nil
 }
 
-// Parse reads one whole message and nothing after it. An error that is not
-// ErrFraming leaves Kind and, where they could be read, Peer and View set: it is
-// then known what cannot be trusted any more.
+// Parse reads one whole message and nothing after it. The error is ErrFraming or
+// ErrMessage; the latter leaves Kind and, where they could be read, Peer and View
+// set: it is then known what cannot be trusted any more.
 func Parse(raw []byte) (m Message, err error) {
 	length, k, err := checkHeader(raw)
 	if err != nil {
@@ -149,23 +155,23 @@ func Parse(raw []byte) (m Message, err error) {
 	}
 	m.Kind = k
 	if int(k) >= len(least) {
-		return m, fmt.Errorf("bmp: message %s does not exist", k)
+		return m, fmt.Errorf("%w: %s does not exist", ErrMessage, k)
 	}
 	if length < least[k] {
-		return m, fmt.Errorf("bmp %s: %d octets, at least %d are needed", k, length, least[k])
+		return m, fmt.Errorf("%w: %s: %d octets, at least %d are needed", ErrMessage, k, length, least[k])
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("bmp %s: cannot be decoded (%v)", k, r)
+			err = fmt.Errorf("%w: %s: cannot be decoded (%v)", ErrMessage, k, r)
 		}
 	}()
 	if k != Initiation && k != Termination {
 		if err := m.readPeer(raw[headerLen:perPeerMin]); err != nil {
-			return m, fmt.Errorf("bmp %s: %w", k, err)
+			return m, fmt.Errorf("%w: %s: %w", ErrMessage, k, err)
 		}
 	}
 	if err := m.readBody(raw); err != nil {
-		return m, fmt.Errorf("bmp %s: %w", k, err)
+		return m, fmt.Errorf("%w: %s: %w", ErrMessage, k, err)
 	}
 	return m, nil
 }
@@ -268,7 +274,7 @@ func (m *Message) readUp(raw, body []byte) error {
 	if err != nil {
 		return fmt.Errorf("OPEN that was received: %w", err)
 	}
-	m.Up = Up{LocalASN: ours.ASN(), LocalID: ours.RouterID, RemoteID: theirs.RouterID}
+	m.Up = Up{LocalASN: ours.ASN(), LocalID: ours.RouterID, RemoteID: theirs.RouterID, Families: ours.Families().Intersect(theirs.Families())}
 	m.Up.AddPathIn = addPath(theirs, ours)
 	m.Up.AddPathOut = addPath(ours, theirs)
 	if m.View == LocRIB {

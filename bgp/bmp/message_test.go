@@ -183,7 +183,7 @@ func TestParseRefuses(t *testing.T) {
 		"reason of one octet":   {message(Termination, nil, []byte{0, 1, 0, 1, 0}), false, "reason"},
 	} {
 		_, err := Parse(c.raw)
-		if err == nil || errors.Is(err, ErrFraming) != c.lost || !strings.Contains(err.Error(), c.wants) {
+		if err == nil || errors.Is(err, ErrFraming) != c.lost || errors.Is(err, ErrMessage) == c.lost || !strings.Contains(err.Error(), c.wants) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -18,8 +18,8 @@ type Reader struct {
 func NewReader(src io.Reader) *Reader { return &Reader{src: src, buf: make([]byte, headerLen)} }
 
 // Next gives the next message, valid until the next call. The error is io.EOF for
-// an end between messages; one that wraps ErrFraming, or comes from the source,
-// ends the connection; any other spoils this message alone.
+// an end between messages, ErrMessage for a message that is spoilt while the next
+// can be read, and anything else ends the connection.
 func (r *Reader) Next() (Message, error) {
 	if _, err := io.ReadFull(r.src, r.buf[:headerLen]); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
