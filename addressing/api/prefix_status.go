@@ -26,6 +26,7 @@ type look struct {
 	blind   string // why neighbors could not be asked
 	up      int    // sessions
 	pending *pendingReport
+	beyond  bool // look beyond the edge, too
 }
 
 type pendingReport struct {
@@ -225,6 +226,10 @@ func (v *look) route(d addressing.PrefixDetail, b addressing.BGPPrefix) RouteSta
 		out.Held = v.held(b.CIDR, out.Provenance.Since)
 	}
 	out.Summary = v.sentence(b, out, effective)
+	if v.beyond {
+		out.Beyond = v.h.beyond(b.CIDR, out.SeenBy)
+		out.Summary += beyondSentence(*out.Beyond)
+	}
 	return out
 }
 

@@ -122,6 +122,54 @@ func (e ApprovalState) Valid() bool {
 	}
 }
 
+// Defines values for BeyondAnswer.
+const (
+	BeyondAnswerNo      BeyondAnswer = "no"
+	BeyondAnswerUnknown BeyondAnswer = "unknown"
+	BeyondAnswerYes     BeyondAnswer = "yes"
+)
+
+// Valid indicates whether the value is a known member of the BeyondAnswer enum.
+func (e BeyondAnswer) Valid() bool {
+	switch e {
+	case BeyondAnswerNo:
+		return true
+	case BeyondAnswerUnknown:
+		return true
+	case BeyondAnswerYes:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BeyondFindingKind.
+const (
+	BeyondFindingKindAbsent   BeyondFindingKind = "absent"
+	BeyondFindingKindDropped  BeyondFindingKind = "dropped"
+	BeyondFindingKindLeak     BeyondFindingKind = "leak"
+	BeyondFindingKindLost     BeyondFindingKind = "lost"
+	BeyondFindingKindNoExport BeyondFindingKind = "no_export"
+)
+
+// Valid indicates whether the value is a known member of the BeyondFindingKind enum.
+func (e BeyondFindingKind) Valid() bool {
+	switch e {
+	case BeyondFindingKindAbsent:
+		return true
+	case BeyondFindingKindDropped:
+		return true
+	case BeyondFindingKindLeak:
+		return true
+	case BeyondFindingKindLost:
+		return true
+	case BeyondFindingKindNoExport:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakerState.
 const (
 	BreakerStateClosed     BreakerState = "closed"
@@ -887,6 +935,27 @@ func (e RouteStatusResting) Valid() bool {
 	}
 }
 
+// Defines values for SightingStage.
+const (
+	SightingStageAccepted  SightingStage = "accepted"
+	SightingStageOutside   SightingStage = "outside"
+	SightingStageToTransit SightingStage = "to_transit"
+)
+
+// Valid indicates whether the value is a known member of the SightingStage enum.
+func (e SightingStage) Valid() bool {
+	switch e {
+	case SightingStageAccepted:
+		return true
+	case SightingStageOutside:
+		return true
+	case SightingStageToTransit:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SiteState.
 const (
 	SiteStateDrained   SiteState = "drained"
@@ -1377,6 +1446,104 @@ type BGPPrefixesEnvelope struct {
 	Result     []BGPPrefix `json:"result"`
 	ResultInfo ResultInfo  `json:"result_info"`
 	Success    bool        `json:"success"`
+}
+
+// Beyond how far the route has come; of one prefix only, not in lists. What nobody tells is unknown, never yes
+type Beyond struct {
+	// Accepted no if one says no, else unknown if one cannot tell, else yes
+	Accepted BeyondAnswer `json:"accepted"`
+
+	// Outside no if one says no, else unknown if one cannot tell, else yes
+	Outside BeyondAnswer `json:"outside"`
+
+	// Sent no if one says no, else unknown if one cannot tell, else yes
+	Sent      BeyondAnswer `json:"sent"`
+	Sightings []Sighting   `json:"sightings"`
+
+	// ToTransit no if one says no, else unknown if one cannot tell, else yes
+	ToTransit BeyondAnswer `json:"to_transit"`
+}
+
+// BeyondAnswer no if one says no, else unknown if one cannot tell, else yes
+type BeyondAnswer string
+
+// BeyondFinding defines model for BeyondFinding.
+type BeyondFinding struct {
+	// Communities of no_export
+	Communities []string `json:"communities"`
+
+	// Examples the first of them
+	Examples []string `json:"examples"`
+	Family   string   `json:"family"`
+
+	// FromAsn of a leak: whom the routes were learned from; 0 otherwise
+	FromAsn int64             `json:"from_asn"`
+	Kind    BeyondFindingKind `json:"kind"`
+
+	// Leak type of leak (RFC 7908), empty otherwise
+	Leak     string `json:"leak"`
+	Prefixes int    `json:"prefixes"`
+
+	// Router whose policy it is
+	Router  string    `json:"router"`
+	Session string    `json:"session"`
+	Since   time.Time `json:"since"`
+	Site    string    `json:"site"`
+
+	// Stale the witness cannot be asked any more; this was the last it said
+	Stale bool `json:"stale"`
+
+	// Summary the same in one sentence
+	Summary string `json:"summary"`
+
+	// Witness the router that tells it
+	Witness string `json:"witness"`
+}
+
+// BeyondFindingKind defines model for BeyondFinding.Kind.
+type BeyondFindingKind string
+
+// BeyondReport defines model for BeyondReport.
+type BeyondReport struct {
+	// Count items in this answer
+	Count       int             `json:"count"`
+	Environment string          `json:"environment"`
+	Items       []BeyondFinding `json:"items"`
+
+	// RefusedConnections of routers that are not configured
+	RefusedConnections int64          `json:"refused_connections"`
+	Routers            []BeyondRouter `json:"routers"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// BeyondRouter defines model for BeyondRouter.
+type BeyondRouter struct {
+	HeardAt       *time.Time `json:"heard_at"`
+	Malformed     int64      `json:"malformed"`
+	Messages      int64      `json:"messages"`
+	Name          string     `json:"name"`
+	Outside       bool       `json:"outside"`
+	RoutesIgnored int64      `json:"routes_ignored"`
+	RoutesKept    int        `json:"routes_kept"`
+
+	// Sessions of the router, that are up
+	Sessions int        `json:"sessions"`
+	Since    *time.Time `json:"since"`
+	Site     string     `json:"site"`
+
+	// System the name that it gives itself
+	System string `json:"system"`
+
+	// Up it can be asked
+	Up bool `json:"up"`
+
+	// Why it cannot
+	Why *string `json:"why"`
 }
 
 // Binding defines model for Binding.
@@ -3016,8 +3183,11 @@ type RouteEditResting string
 // RouteStatus defines model for RouteStatus.
 type RouteStatus struct {
 	// Advertised in the active snapshot
-	Advertised bool            `json:"advertised"`
-	BlockedBy  *NegativeIntent `json:"blocked_by"`
+	Advertised bool `json:"advertised"`
+
+	// Beyond how far the route has come; of one prefix only, not in lists. What nobody tells is unknown, never yes
+	Beyond    *Beyond         `json:"beyond,omitempty"`
+	BlockedBy *NegativeIntent `json:"blocked_by"`
 
 	// Bound a service binding covers it
 	Bound   bool               `json:"bound"`
@@ -3092,6 +3262,32 @@ type ServicesEnvelope struct {
 	ResultInfo ResultInfo       `json:"result_info"`
 	Success    bool             `json:"success"`
 }
+
+// Sighting defines model for Sighting.
+type Sighting struct {
+	// Answer no if one says no, else unknown if one cannot tell, else yes
+	Answer BeyondAnswer `json:"answer"`
+
+	// Communities on it, that take reachability away
+	Communities []string `json:"communities"`
+
+	// Router that has the route, or has it not
+	Router string `json:"router"`
+
+	// Session with whom
+	Session string        `json:"session"`
+	Since   *time.Time    `json:"since"`
+	Stage   SightingStage `json:"stage"`
+
+	// Why it is unknown
+	Why *string `json:"why"`
+
+	// Witness the router that tells it
+	Witness string `json:"witness"`
+}
+
+// SightingStage defines model for Sighting.Stage.
+type SightingStage string
 
 // Site defines model for Site.
 type Site struct {
@@ -5039,6 +5235,9 @@ type ServerInterface interface {
 	// VerifyAudit walk the hash chain of the audit log
 	// (GET /v1/audit/verify)
 	VerifyAudit(w http.ResponseWriter, r *http.Request)
+	// GetBeyond what routers tell of our routes beyond us (BMP), and what is wrong there
+	// (GET /v1/beyond)
+	GetBeyond(w http.ResponseWriter, r *http.Request)
 	// DeleteBinding remove a binding
 	// (DELETE /v1/bindings/{binding_id})
 	DeleteBinding(w http.ResponseWriter, r *http.Request, bindingID BindingPath, params DeleteBindingParams)
@@ -8085,6 +8284,20 @@ func (siw *ServerInterfaceWrapper) VerifyAudit(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.VerifyAudit(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBeyond operation middleware
+func (siw *ServerInterfaceWrapper) GetBeyond(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBeyond(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -14832,6 +15045,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/manifests/{snapshot_id}", wrapper.GetSnapshotManifest)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/manifests/{snapshot_id}/parts", wrapper.GetSnapshotBundle)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/parts/{part}", wrapper.GetSnapshotPart)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/beyond", wrapper.GetBeyond)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/speakers", wrapper.ListSpeakers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/speakers/{speaker}/report", wrapper.ReportSpeaker)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/snapshots/{generation}", wrapper.GetSnapshot)
@@ -16505,6 +16719,44 @@ type VerifyAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response VerifyAuditdefaultApplicationProblemPlusJSONResponse) VisitVerifyAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBeyondRequestObject struct {
+}
+
+type GetBeyondResponseObject interface {
+	VisitGetBeyondResponse(w http.ResponseWriter) error
+}
+
+type GetBeyond200JSONResponse BeyondReport
+
+func (response GetBeyond200JSONResponse) VisitGetBeyondResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBeyonddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBeyonddefaultApplicationProblemPlusJSONResponse) VisitGetBeyondResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -20603,6 +20855,9 @@ type StrictServerInterface interface {
 	// VerifyAudit walk the hash chain of the audit log
 	// (GET /v1/audit/verify)
 	VerifyAudit(ctx context.Context, request VerifyAuditRequestObject) (VerifyAuditResponseObject, error)
+	// GetBeyond what routers tell of our routes beyond us (BMP), and what is wrong there
+	// (GET /v1/beyond)
+	GetBeyond(ctx context.Context, request GetBeyondRequestObject) (GetBeyondResponseObject, error)
 	// DeleteBinding remove a binding
 	// (DELETE /v1/bindings/{binding_id})
 	DeleteBinding(ctx context.Context, request DeleteBindingRequestObject) (DeleteBindingResponseObject, error)
@@ -21898,6 +22153,30 @@ func (sh *strictHandler) VerifyAudit(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(VerifyAuditResponseObject); ok {
 		if err := validResponse.VisitVerifyAuditResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBeyond operation middleware
+func (sh *strictHandler) GetBeyond(w http.ResponseWriter, r *http.Request) {
+	var request GetBeyondRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBeyond(ctx, request.(GetBeyondRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBeyond")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBeyondResponseObject); ok {
+		if err := validResponse.VisitGetBeyondResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -50,6 +50,7 @@ type Config struct {
 	Cleanup   CleanupWorker
 	Feed      Feed
 	Speakers  Speakers
+	Beyond    BeyondEdge
 	Approvers Approvers
 	Held      HeldChanges
 	Notices   Notices

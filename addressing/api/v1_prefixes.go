@@ -117,7 +117,9 @@ func (h *handlers) GetPrefix(ctx context.Context, r GetPrefixRequestObject) (Get
 		return nil, err
 	}
 	c.tag(d.Version)
-	out := h.look(ctx).prefix(d)
+	view := h.look(ctx)
+	view.beyond = h.cfg.Beyond != nil
+	out := view.prefix(d)
 	h.provenance(ctx, reg, d, &out)
 	return GetPrefix200JSONResponse{Body: out}, nil
 }

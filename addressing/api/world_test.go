@@ -67,7 +67,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	w.reg = addressing.NewRegistry(w.store, w.gate, addressing.Options{Entropy: rand.Reader, OnTokens: w.mirror.Save, AllowSpecial: true})
 	w.speaker = &speaker{pipe: w.pipe}
 	cfg := api.Config{Environment: "test", Version: "v0", Pipeline: w.pipe, History: w.pipe, Breaker: w.breaker, Speaker: w.speaker,
-		Pins: w.desk, Trips: w.desk, Emergency: w.desk, Repair: w.desk, Switches: w.desk, Approvals: board{w.desk}, Doctor: w.desk, Cleanup: w.desk, Feed: w.pulled, Speakers: w.pulled, Edges: network{}, Drains: network{}, Configuration: network{},
+		Pins: w.desk, Trips: w.desk, Emergency: w.desk, Repair: w.desk, Switches: w.desk, Approvals: board{w.desk}, Doctor: w.desk, Cleanup: w.desk, Feed: w.pulled, Speakers: w.pulled, Beyond: afar{}, Edges: network{}, Drains: network{}, Configuration: network{},
 		Letters: api.LetterDir(filepath.Join(w.dir, "letters")), Mirror: w.mirror, Quota: api.Quota{PerSecond: 1e9, Burst: 1e9},
 		Log: slog.New(slog.NewTextHandler(&locked{w: w.log}, nil))}
 	cfg.Approvers, cfg.Held, cfg.Notices, cfg.Limits = w.desk, w.desk, w.desk, w.desk

@@ -120,6 +120,54 @@ func (e ApprovalState) Valid() bool {
 	}
 }
 
+// Defines values for BeyondAnswer.
+const (
+	BeyondAnswerNo      BeyondAnswer = "no"
+	BeyondAnswerUnknown BeyondAnswer = "unknown"
+	BeyondAnswerYes     BeyondAnswer = "yes"
+)
+
+// Valid indicates whether the value is a known member of the BeyondAnswer enum.
+func (e BeyondAnswer) Valid() bool {
+	switch e {
+	case BeyondAnswerNo:
+		return true
+	case BeyondAnswerUnknown:
+		return true
+	case BeyondAnswerYes:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BeyondFindingKind.
+const (
+	BeyondFindingKindAbsent   BeyondFindingKind = "absent"
+	BeyondFindingKindDropped  BeyondFindingKind = "dropped"
+	BeyondFindingKindLeak     BeyondFindingKind = "leak"
+	BeyondFindingKindLost     BeyondFindingKind = "lost"
+	BeyondFindingKindNoExport BeyondFindingKind = "no_export"
+)
+
+// Valid indicates whether the value is a known member of the BeyondFindingKind enum.
+func (e BeyondFindingKind) Valid() bool {
+	switch e {
+	case BeyondFindingKindAbsent:
+		return true
+	case BeyondFindingKindDropped:
+		return true
+	case BeyondFindingKindLeak:
+		return true
+	case BeyondFindingKindLost:
+		return true
+	case BeyondFindingKindNoExport:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakerState.
 const (
 	BreakerStateClosed     BreakerState = "closed"
@@ -885,6 +933,27 @@ func (e RouteStatusResting) Valid() bool {
 	}
 }
 
+// Defines values for SightingStage.
+const (
+	SightingStageAccepted  SightingStage = "accepted"
+	SightingStageOutside   SightingStage = "outside"
+	SightingStageToTransit SightingStage = "to_transit"
+)
+
+// Valid indicates whether the value is a known member of the SightingStage enum.
+func (e SightingStage) Valid() bool {
+	switch e {
+	case SightingStageAccepted:
+		return true
+	case SightingStageOutside:
+		return true
+	case SightingStageToTransit:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SiteState.
 const (
 	SiteStateDrained   SiteState = "drained"
@@ -1375,6 +1444,104 @@ type BGPPrefixesEnvelope struct {
 	Result     []BGPPrefix `json:"result"`
 	ResultInfo ResultInfo  `json:"result_info"`
 	Success    bool        `json:"success"`
+}
+
+// Beyond how far the route has come; of one prefix only, not in lists. What nobody tells is unknown, never yes
+type Beyond struct {
+	// Accepted no if one says no, else unknown if one cannot tell, else yes
+	Accepted BeyondAnswer `json:"accepted"`
+
+	// Outside no if one says no, else unknown if one cannot tell, else yes
+	Outside BeyondAnswer `json:"outside"`
+
+	// Sent no if one says no, else unknown if one cannot tell, else yes
+	Sent      BeyondAnswer `json:"sent"`
+	Sightings []Sighting   `json:"sightings"`
+
+	// ToTransit no if one says no, else unknown if one cannot tell, else yes
+	ToTransit BeyondAnswer `json:"to_transit"`
+}
+
+// BeyondAnswer no if one says no, else unknown if one cannot tell, else yes
+type BeyondAnswer string
+
+// BeyondFinding defines model for BeyondFinding.
+type BeyondFinding struct {
+	// Communities of no_export
+	Communities []string `json:"communities"`
+
+	// Examples the first of them
+	Examples []string `json:"examples"`
+	Family   string   `json:"family"`
+
+	// FromAsn of a leak: whom the routes were learned from; 0 otherwise
+	FromAsn int64             `json:"from_asn"`
+	Kind    BeyondFindingKind `json:"kind"`
+
+	// Leak type of leak (RFC 7908), empty otherwise
+	Leak     string `json:"leak"`
+	Prefixes int    `json:"prefixes"`
+
+	// Router whose policy it is
+	Router  string    `json:"router"`
+	Session string    `json:"session"`
+	Since   time.Time `json:"since"`
+	Site    string    `json:"site"`
+
+	// Stale the witness cannot be asked any more; this was the last it said
+	Stale bool `json:"stale"`
+
+	// Summary the same in one sentence
+	Summary string `json:"summary"`
+
+	// Witness the router that tells it
+	Witness string `json:"witness"`
+}
+
+// BeyondFindingKind defines model for BeyondFinding.Kind.
+type BeyondFindingKind string
+
+// BeyondReport defines model for BeyondReport.
+type BeyondReport struct {
+	// Count items in this answer
+	Count       int             `json:"count"`
+	Environment string          `json:"environment"`
+	Items       []BeyondFinding `json:"items"`
+
+	// RefusedConnections of routers that are not configured
+	RefusedConnections int64          `json:"refused_connections"`
+	Routers            []BeyondRouter `json:"routers"`
+
+	// Scope all, or account:ID: whose objects the list holds
+	Scope string `json:"scope"`
+
+	// Total objects in the scope
+	Total int `json:"total"`
+}
+
+// BeyondRouter defines model for BeyondRouter.
+type BeyondRouter struct {
+	HeardAt       *time.Time `json:"heard_at"`
+	Malformed     int64      `json:"malformed"`
+	Messages      int64      `json:"messages"`
+	Name          string     `json:"name"`
+	Outside       bool       `json:"outside"`
+	RoutesIgnored int64      `json:"routes_ignored"`
+	RoutesKept    int        `json:"routes_kept"`
+
+	// Sessions of the router, that are up
+	Sessions int        `json:"sessions"`
+	Since    *time.Time `json:"since"`
+	Site     string     `json:"site"`
+
+	// System the name that it gives itself
+	System string `json:"system"`
+
+	// Up it can be asked
+	Up bool `json:"up"`
+
+	// Why it cannot
+	Why *string `json:"why"`
 }
 
 // Binding defines model for Binding.
@@ -3014,8 +3181,11 @@ type RouteEditResting string
 // RouteStatus defines model for RouteStatus.
 type RouteStatus struct {
 	// Advertised in the active snapshot
-	Advertised bool            `json:"advertised"`
-	BlockedBy  *NegativeIntent `json:"blocked_by"`
+	Advertised bool `json:"advertised"`
+
+	// Beyond how far the route has come; of one prefix only, not in lists. What nobody tells is unknown, never yes
+	Beyond    *Beyond         `json:"beyond,omitempty"`
+	BlockedBy *NegativeIntent `json:"blocked_by"`
 
 	// Bound a service binding covers it
 	Bound   bool               `json:"bound"`
@@ -3090,6 +3260,32 @@ type ServicesEnvelope struct {
 	ResultInfo ResultInfo       `json:"result_info"`
 	Success    bool             `json:"success"`
 }
+
+// Sighting defines model for Sighting.
+type Sighting struct {
+	// Answer no if one says no, else unknown if one cannot tell, else yes
+	Answer BeyondAnswer `json:"answer"`
+
+	// Communities on it, that take reachability away
+	Communities []string `json:"communities"`
+
+	// Router that has the route, or has it not
+	Router string `json:"router"`
+
+	// Session with whom
+	Session string        `json:"session"`
+	Since   *time.Time    `json:"since"`
+	Stage   SightingStage `json:"stage"`
+
+	// Why it is unknown
+	Why *string `json:"why"`
+
+	// Witness the router that tells it
+	Witness string `json:"witness"`
+}
+
+// SightingStage defines model for Sighting.Stage.
+type SightingStage string
 
 // Site defines model for Site.
 type Site struct {
@@ -5278,6 +5474,11 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/audit/verify (the `VerifyAudit` operationId).
 	VerifyAudit(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetBeyond what routers tell of our routes beyond us (BMP), and what is wrong there
+	//
+	// Corresponds with GET /v1/beyond (the `GetBeyond` operationId).
+	GetBeyond(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteBinding remove a binding
 	//
 	// Corresponds with DELETE /v1/bindings/{binding_id} (the `DeleteBinding` operationId).
@@ -6823,6 +7024,21 @@ func (c *Client) TopAudit(ctx context.Context, params *TopAuditParams, reqEditor
 // Corresponds with GET /v1/audit/verify (the `VerifyAudit` operationId).
 func (c *Client) VerifyAudit(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewVerifyAuditRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBeyond what routers tell of our routes beyond us (BMP), and what is wrong there
+//
+// Corresponds with GET /v1/beyond (the `GetBeyond` operationId).
+func (c *Client) GetBeyond(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBeyondRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -11460,6 +11676,33 @@ func NewVerifyAuditRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/v1/audit/verify")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBeyondRequest constructs an http.Request for the GetBeyond method
+func NewGetBeyondRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/beyond")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -18040,6 +18283,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit/verify (the `VerifyAudit` operationId).
 	VerifyAuditWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*VerifyAuditResponse, error)
 
+	// GetBeyondWithResponse what routers tell of our routes beyond us (BMP), and what is wrong there
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/beyond (the `GetBeyond` operationId).
+	GetBeyondWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBeyondResponse, error)
+
 	// DeleteBindingWithResponse remove a binding
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -20733,6 +20983,54 @@ func (r VerifyAuditResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r VerifyAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBeyondResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BeyondReport
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBeyondResponse) GetJSON200() *BeyondReport {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetBeyondResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBeyondResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBeyondResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBeyondResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBeyondResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -25818,6 +26116,19 @@ func (c *ClientWithResponses) VerifyAuditWithResponse(ctx context.Context, reqEd
 	return ParseVerifyAuditResponse(rsp)
 }
 
+// GetBeyondWithResponse what routers tell of our routes beyond us (BMP), and what is wrong there
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/beyond (the `GetBeyond` operationId).
+func (c *ClientWithResponses) GetBeyondWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBeyondResponse, error) {
+	rsp, err := c.GetBeyond(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBeyondResponse(rsp)
+}
+
 // DeleteBindingWithResponse remove a binding
 //
 // Returns a wrapper object for the known response body format(s).
@@ -28943,6 +29254,39 @@ func ParseVerifyAuditResponse(rsp *http.Response) (*VerifyAuditResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest AuditVerification
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetBeyondResponse parses an HTTP response from a GetBeyondWithResponse call
+func ParseGetBeyondResponse(rsp *http.Response) (*GetBeyondResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBeyondResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BeyondReport
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

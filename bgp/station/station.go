@@ -37,6 +37,9 @@ type Station struct {
 	refused uint64
 	strange map[netip.Addr]bool // strangers that were logged
 	closed  bool
+
+	touching sync.Mutex
+	touched  map[string]bool // neighbors that were sent something
 }
 
 // New makes a station; nothing happens before Start.
@@ -47,7 +50,7 @@ func New(cfg Config, log *slog.Logger, now time.Time) (*Station, error) {
 	if cfg.MaxRoutes <= 0 {
 		cfg.MaxRoutes = DefaultMaxRoutes
 	}
-	s := &Station{log: log, open: map[*feed]net.Conn{}, edges: map[netip.Addr]*feed{}, strange: map[netip.Addr]bool{}}
+	s := &Station{log: log, open: map[*feed]net.Conn{}, edges: map[netip.Addr]*feed{}, strange: map[netip.Addr]bool{}, touched: map[string]bool{}}
 	return s, s.Configure(cfg, now)
 }
 
@@ -133,6 +136,7 @@ func (s *Station) Close() error {
 	for _, l := range s.listeners {
 		errs = errors.Join(errs, l.Close())
 	}
+	s.listeners = nil
 	s.mu.Lock()
 	s.closed = true
 	for _, conn := range s.open {
@@ -268,6 +272,7 @@ func (s *Station) edgeOf(id netip.Addr) (name, site string, known bool) {
 func (s *Station) Assess(now time.Time, from Source, all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.touch()
 	o := outbox{from: from, by: map[string]sent{}}
 	for _, f := range s.feeds {
 		if !all && !f.dirty {
@@ -318,12 +323,22 @@ func (o outbox) to(router string, neighbors []string) sent {
 }
 
 // Touch asks for an assessment of the router that a neighbor is, and of all
-// outside: something was sent to it.
+// outside: something was sent to it. It does not wait for anything, so that the
+// session guard may call it.
 func (s *Station) Touch(neighbor string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.touching.Lock()
+	defer s.touching.Unlock()
+	s.touched[neighbor] = true
+}
+
+// touch marks the feeds of neighbors that were touched.
+func (s *Station) touch() {
+	s.touching.Lock()
+	touched := s.touched
+	s.touched = map[string]bool{}
+	s.touching.Unlock()
 	for _, f := range s.feeds {
-		f.dirty = f.dirty || f.conf.Outside || slices.Contains(f.conf.Neighbors, neighbor)
+		f.dirty = f.dirty || len(touched) > 0 && f.conf.Outside || slices.ContainsFunc(f.conf.Neighbors, func(n string) bool { return touched[n] })
 	}
 }
 

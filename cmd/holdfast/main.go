@@ -64,6 +64,7 @@ func app() *cli.App {
 			{Name: "drill", Usage: "rehearsed outages", Subcommands: drillCommands()},
 			{Name: "neighbor", Usage: "BGP neighbors and what they hold", Subcommands: append(neighborCommands(), neighborDrainCommands()...)},
 			importCommand(),
+			{Name: "beyond", Usage: "what became of our routes beyond us, as routers tell it", Subcommands: beyondCommands()},
 			{Name: "speaker", Usage: "speakers that run alone", Subcommands: speakerCommands()},
 			{Name: "site", Usage: "where neighbors are, and whether they serve", Subcommands: siteCommands()},
 			edgeConfigCommand(),

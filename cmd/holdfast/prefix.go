@@ -176,7 +176,8 @@ func showStatus(c *cli.Context, a answer) error {
 		row(w, "summary", p.Summary)
 		for _, r := range p.Routes {
 			row(w, r.Cidr, r.Summary)
-			row(w, "  seen by", strings.Join(r.SeenBy, ", "))
+			row(w, "  sent to", strings.Join(r.SeenBy, ", "))
+			beyondRows(w, r.Beyond)
 			if p := r.Provenance; p.Since != nil && p.By != nil {
 				row(w, "  since", fmt.Sprintf("%s by %s: %s", p.Since.Format(time.RFC3339), *p.By, optional(p.Reason)))
 			}

@@ -123,6 +123,9 @@ func (c configuration) takeOver(ctx context.Context, by addressing.Actor, reason
 	if err := c.d.amend(next.Breaker.Limits, by, reason, time.Now()); err != nil {
 		return out, inConfig(fmt.Errorf("the breaker's limits stay as they were: %w", err))
 	}
+	if err := c.d.beyond.station.Configure(c.d.configNow().Station(), time.Now()); err != nil {
+		c.d.log.Error("the routers that speak BMP stay as they were", "error", err)
+	}
 	out.Applied = true
 	c.d.log.Info("configuration applied", "file", now.File, "digest", out.Digest, "changes", len(out.Changes), "restart", out.Restart, "by", by.Key())
 	return out, nil
@@ -144,6 +147,8 @@ func startOnly(now, next *config.Config) *config.Config {
 	out.BGP = next.BGP
 	out.BGP.Listen = now.BGP.Listen
 	out.Breaker.Limits = next.Breaker.Limits
+	out.BMP = next.BMP
+	out.BMP.Listen = now.BMP.Listen
 	return &out
 }
 

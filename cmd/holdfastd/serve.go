@@ -70,6 +70,7 @@ type daemon struct {
 	health    *healthSources
 	loads     *loadSources
 	edge      *edgeMachines
+	beyond    *beyond
 	api       *api.Server
 	servers   servers
 	registry  atomic.Pointer[addressing.Registry]
@@ -126,6 +127,9 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.look = gate.NewSecondLook(d.log)
 	d.evidence = newEvidence(d)
 	d.notices = &notices{evidence: d.evidence, file: d.dir.notices()}
+	if d.beyond, err = newBeyond(d.cfg, func() bgp.Speaker { return d.speaker }, d.log, now); err != nil {
+		return err
+	}
 	if err = d.openSpeaker(); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
@@ -183,7 +187,7 @@ func (d *daemon) openSpeaker() error {
 		Log:       d.log,
 	})
 	var err error
-	if speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, func(e bgp.Event) { d.look.See(e); d.control.See(e) }, d.allows); err != nil {
+	if speaker, err = newSpeaker(d.cfg, d.dir, !d.first, d.log, func(e bgp.Event) { d.look.See(e); d.control.See(e); d.beyond.see(e) }, d.allows); err != nil {
 		return err // and d.speaker is no Speaker that is no nil
 	}
 	d.speaker, d.guard = speaker, speaker
@@ -262,6 +266,7 @@ func (d *daemon) openAPI(now time.Time) (err error) {
 		Ready:         d.ready,
 		Feed:          d.feed,
 		Speakers:      d.speakers,
+		Beyond:        d.beyond,
 		Doctor:        doctor{d.checkups},
 		Cleanup:       d.cleaner,
 		Risks:         d.risks,
@@ -311,6 +316,8 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.validate.run(running)
 	go d.cleaner.run(running)
 	go d.control.Run(running)
+	d.beyond.listen(running)
+	go d.beyond.run(running)
 	go d.health.run(running)
 	go d.loads.run(running)
 	d.watch(running)
@@ -336,6 +343,7 @@ func (d *daemon) listen() error {
 	registry.MustRegister(sourceCollector{d.validate})
 	registry.MustRegister(d.cleaner.collectors()...)
 	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control}, rolloutCollector{d}, d.health.failed, pathCollector{d})
+	registry.MustRegister(d.beyond)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return d.servers.metrics(d.cfg.Metrics, mux)
@@ -487,6 +495,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
 	out := slices.Concat(d.observing(), d.storeRisks(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.outOfService(), d.cfg.Breaker.Risks(persons{d}.count()))
+	out = append(out, d.beyond.risks()...)
 	d.settling.Lock()
 	defer d.settling.Unlock()
 	if len(d.limits.waiting) > 0 {
@@ -550,6 +559,9 @@ func (d *daemon) applied(a rollout.Applied) {
 // graceful restart keeps the routes (invariant 13).
 func (d *daemon) close() {
 	d.servers.close()
+	if d.beyond != nil {
+		shut(d.log, "BMP", d.beyond.station)
+	}
 	if d.speaker != nil {
 		shut(d.log, "speaker", d.speaker)
 	}

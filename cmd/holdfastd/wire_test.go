@@ -33,13 +33,13 @@ type onWire struct {
 
 const gracefulShutdown = policy.Community(0xffff0000)
 
-// station is a neighbor on an address of its own, which the daemon dials.
-type station struct {
+// farEnd is a neighbor on an address of its own, which the daemon dials.
+type farEnd struct {
 	*neighbor.Neighbor
 	name string
 }
 
-func listen(t *testing.T, name, address string, asn uint32) station {
+func listen(t *testing.T, name, address string, asn uint32) farEnd {
 	t.Helper()
 	at := netip.MustParseAddr(address)
 	n, err := neighbor.New(neighbor.Config{ASN: asn, RouterID: at, Listen: netip.AddrPortFrom(at, 0), Families: []addressing.Family{addressing.IPv4},
@@ -48,16 +48,16 @@ func listen(t *testing.T, name, address string, asn uint32) station {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
-	return station{n, name}
+	return farEnd{n, name}
 }
 
 // entry is the neighbor in a configuration; more are further keys of it.
-func (s station) entry(more string) string {
+func (s farEnd) entry(more string) string {
 	return fmt.Sprintf("    - {name: %s, address: %s, port: %d, local_address: 127.0.0.1, families: [ipv4-unicast], next_hop: {ipv4: 192.0.2.1}, %s}\n", s.name, s.Addr().Addr(), s.Addr().Port(), more)
 }
 
 // marked counts its routes with GRACEFUL_SHUTDOWN.
-func (s station) marked() int {
+func (s farEnd) marked() int {
 	n := 0
 	for _, r := range s.Routes() {
 		if slices.Contains(r.Attrs.Communities, gracefulShutdown) {

@@ -29,6 +29,7 @@ type Config struct {
 	Rollout     rollout.Program
 	Health      Health
 	Edge        edge.Settings
+	BMP         BMP
 	LogLevel    slog.Level
 }
 

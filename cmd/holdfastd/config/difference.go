@@ -55,6 +55,9 @@ func (c *Config) Difference(next *Config) Difference {
 			Detail: "the edges match on it: change them first, to take both"})
 	}
 	d.limits(c.Breaker.Limits, next.Breaker.Limits)
+	if !reflect.DeepEqual(c.BMP.Routers, next.BMP.Routers) || c.BMP.Silent != next.BMP.Silent || c.BMP.MaxRoutes != next.BMP.MaxRoutes {
+		d.Entries = append(d.Entries, Entry{Kind: "change", What: "setting", Name: "bmp"})
+	}
 	d.Restart = fixed(c, next)
 	return d
 }
@@ -132,7 +135,7 @@ func fixed(c, next *Config) []string {
 	a, b := reflect.ValueOf(was), reflect.ValueOf(*next)
 	for i := range a.NumField() {
 		name := a.Type().Field(i).Name
-		if name == "File" || name == "BGP" || reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+		if name == "File" || name == "BGP" || name == "BMP" || reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
 			continue
 		}
 		out = append(out, strings.ToLower(name))
@@ -145,6 +148,9 @@ func fixed(c, next *Config) []string {
 	}
 	if !slices.Equal(c.BGP.Listen, next.BGP.Listen) {
 		out = append(out, "bgp.listen")
+	}
+	if !slices.Equal(c.BMP.Listen, next.BMP.Listen) {
+		out = append(out, "bmp.listen")
 	}
 	return out
 }

@@ -20,6 +20,7 @@ type document struct {
 	Rollout     spec.Section `yaml:"rollout"`
 	Health      healthPart   `yaml:"health"`
 	Edge        edgePart     `yaml:"edge"`
+	BMP         bmpSection   `yaml:"bmp"`
 }
 
 type listenOnly struct {

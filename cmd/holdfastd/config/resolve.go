@@ -52,6 +52,7 @@ func (j *judge) resolve(d document) *Config {
 	j.resolveSources(c, d.RPKI, d.IRR)
 	j.resolveCleanup(c, d.Cleanup)
 	j.resolveBGP(c, d.BGP)
+	j.resolveBMP(c, d.BMP)
 	j.resolveRollout(c, d)
 	return c
 }

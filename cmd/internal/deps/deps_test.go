@@ -90,6 +90,13 @@ var rules = []rule{
 		clean:  []string{"~/bgp/wire -> ~/policy"},
 	},
 	{
+		name:   "the BMP station only watches: it reaches no speaker, no guard and no rollout",
+		who:    []string{"bgp/bmp", "bgp/station"},
+		never:  []string{"bgp", "bgp/guard", "bgp/gobgp", "snapshots/rollout", gobgp + "/pkg/server"},
+		breach: []string{"~/bgp/station -> ~/bgp/guard"},
+		clean:  []string{"~/bgp/station -> ~/bgp/bmp -> " + gobgp + "/pkg/packet/bmp"},
+	},
+	{
 		name:   "adapters never import one another: sqlite",
 		who:    []string{"addressing/sqlite"},
 		never:  []string{"addressing/api/...", "bgp/gobgp/..."},
