@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -76,7 +78,59 @@ func strictCommand(c *cli.Command) {
 	}
 }
 
-func usageError(_ *cli.Context, err error, _ bool) error { return Usage("%w", err) }
+// The help shows no "(default: false)" and no "(default: 0)": what is not given
+// does nothing, or the flag's text says what then holds.
+func init() {
+	line := cli.FlagStringer
+	cli.FlagStringer = func(f cli.Flag) string { return idleDefault.ReplaceAllString(line(f), "") }
+}
+
+var idleDefault = regexp.MustCompile(` ?\(default: (false|0|0s)\)$`)
+
+// usageError says what was expected where the library does not.
+func usageError(ctx *cli.Context, err error, _ bool) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		if global(ctx, name) {
+			return Usage("%s: flag -%s stands before the noun: %s -%s ... %s", ctx.Command.HelpName, name, ctx.App.Name, name, strings.TrimPrefix(ctx.Command.HelpName, ctx.App.Name+" "))
+		}
+		return Usage("%s: there is no flag -%s; see %s --help", ctx.Command.HelpName, name, ctx.Command.HelpName)
+	}
+	if m := badValue.FindStringSubmatch(text); m != nil {
+		return Usage("%s: --%s %q: want %s", ctx.Command.HelpName, m[2], m[1], wantedValue(ctx, m[2]))
+	}
+	return Usage("%w", err)
+}
+
+var badValue = regexp.MustCompile(`^invalid value "(.*?)" for flag -([a-z-]+): `)
+
+// global says whether the app, not the command, has the flag.
+func global(ctx *cli.Context, name string) bool {
+	for _, f := range ctx.App.Flags {
+		if slices.Contains(f.Names(), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// wantedValue is what a flag that is no text takes.
+func wantedValue(ctx *cli.Context, name string) string {
+	for _, f := range append(slices.Clone(ctx.Command.Flags), ctx.App.Flags...) {
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.DurationFlag:
+			return "a duration, e.g. 90s, 10m or 1h30m"
+		case *cli.TimestampFlag:
+			return "a time with its zone, e.g. 2027-01-31T00:00:00Z"
+		case *cli.IntFlag, *cli.Int64Flag, *cli.IntSliceFlag, *cli.Int64SliceFlag:
+			return "a whole number"
+		}
+	}
+	return "another value"
+}
 
 func noCommand(ctx *cli.Context) error {
 	if ctx.Args().Present() {
@@ -146,6 +200,8 @@ func arity(argsUsage string) (low, high int) {
 	return low, high
 }
 
+var required = regexp.MustCompile(`^Required flags? "(.*)" not set$`)
+
 // Run runs the app and returns its exit code, after writing the error, if any,
 // to stderr as one "program: message" per line.
 func Run(ctx context.Context, app *cli.App, args []string, stderr io.Writer) int {
@@ -153,16 +209,16 @@ func Run(ctx context.Context, app *cli.App, args []string, stderr io.Writer) int
 	if err == nil {
 		return ExitDone
 	}
+	// The library's own errors are about the command line: unset required flags.
+	if m := required.FindStringSubmatch(err.Error()); m != nil {
+		err = Usage("--%s: needed, before the arguments", strings.ReplaceAll(m[1], ", ", ", --"))
+	}
 	for _, line := range strings.Split(err.Error(), "\n") {
 		fmt.Fprintf(stderr, "%s: %s\n", app.Name, line)
 	}
 	var coded *Error
 	if errors.As(err, &coded) {
 		return coded.Code
-	}
-	// The library's own errors are about the command line: unset required flags.
-	if strings.HasPrefix(err.Error(), "Required flag") {
-		return ExitUsage
 	}
 	return ExitBroke
 }

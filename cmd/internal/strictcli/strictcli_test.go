@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -18,7 +19,10 @@ func app(ran *[]string) *cli.App {
 			Subcommands: []*cli.Command{
 				{
 					Name: "withdraw", ArgsUsage: "PREFIX",
-					Flags:  []cli.Flag{&cli.BoolFlag{Name: "dry-run"}, &cli.StringFlag{Name: "reason"}, &cli.StringSliceFlag{Name: "risk"}},
+					Flags: []cli.Flag{
+						&cli.BoolFlag{Name: "dry-run"}, &cli.StringFlag{Name: "reason"}, &cli.StringSliceFlag{Name: "risk"},
+						&cli.DurationFlag{Name: "for"}, &cli.IntFlag{Name: "count"}, &cli.TimestampFlag{Name: "until", Layout: time.RFC3339},
+					},
 					Action: func(c *cli.Context) error { *ran = append(*ran, c.Args().First()); return nil },
 				},
 				{Name: "many", ArgsUsage: "ID...", Action: func(*cli.Context) error { *ran = append(*ran, "many"); return nil }},
@@ -27,6 +31,7 @@ func app(ran *[]string) *cli.App {
 				{Name: "need", Flags: []cli.Flag{&cli.StringFlag{Name: "x", Required: true}}, Action: func(*cli.Context) error { return nil }},
 			},
 		}},
+		Flags:  []cli.Flag{&cli.StringFlag{Name: "output", Aliases: []string{"o"}}},
 		Writer: &bytes.Buffer{}, ErrWriter: &bytes.Buffer{},
 	})
 }
@@ -45,7 +50,11 @@ func TestStrict(t *testing.T) {
 		{"prefix withdraw --risk= 192.0.2.0/24", ExitUsage, false, "--risk is empty"},
 		{"prefix withdraw", ExitUsage, false, "want PREFIX, got 0"},
 		{"prefix withdraw a b", ExitUsage, false, "want PREFIX, got 2"},
-		{"prefix withdraw --nope a", ExitUsage, false, "nope"},
+		{"prefix withdraw --nope a", ExitUsage, false, "there is no flag -nope; see prog prefix withdraw --help"},
+		{"prefix withdraw -o json a", ExitUsage, false, "flag -o stands before the noun: prog -o ... prefix withdraw"},
+		{"prefix withdraw --for soon a", ExitUsage, false, `--for "soon": want a duration, e.g. 90s`},
+		{"prefix withdraw --count few a", ExitUsage, false, `--count "few": want a whole number`},
+		{"prefix withdraw --until tomorrow a", ExitUsage, false, `--until "tomorrow": want a time with its zone, e.g. 2027`},
 		{"prefix withdrw a", ExitUsage, false, "no command \"withdrw\""},
 		{"prefxi", ExitUsage, false, "no command \"prefxi\""},
 		{"prefix many", ExitUsage, false, "want ID..., got 0"},
@@ -53,7 +62,7 @@ func TestStrict(t *testing.T) {
 		{"prefix maybe", ExitBroke, false, "broke"},
 		{"prefix maybe a b", ExitUsage, false, "want [ID]"},
 		{"prefix held", ExitHeld, false, "held by global"},
-		{"prefix need", ExitUsage, false, "Required flag"},
+		{"prefix need", ExitUsage, false, "prog: --x: needed, before the arguments"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			var ran []string
@@ -73,5 +82,23 @@ func TestEmptyArgumentSelectsNothing(t *testing.T) {
 	var ran []string
 	if code := Run(context.Background(), app(&ran), []string{"prog", "prefix", "withdraw", ""}, &bytes.Buffer{}); code != ExitUsage || ran != nil {
 		t.Errorf("exit %d, ran %v", code, ran)
+	}
+}
+
+// A default that means nothing is not in the help; one that means something is.
+func TestHelpNamesDefaultsThatMeanSomething(t *testing.T) {
+	for _, c := range []struct {
+		flag  cli.Flag
+		shown bool
+	}{
+		{&cli.BoolFlag{Name: "yes"}, false},
+		{&cli.IntFlag{Name: "count"}, false},
+		{&cli.DurationFlag{Name: "wait"}, false},
+		{&cli.IntFlag{Name: "limit", Value: 100}, true},
+		{&cli.DurationFlag{Name: "for", Value: time.Hour}, true},
+	} {
+		if got := strings.Contains(cli.FlagStringer(c.flag), "default"); got != c.shown {
+			t.Errorf("%q: a default is shown: %v", cli.FlagStringer(c.flag), got)
+		}
 	}
 }
