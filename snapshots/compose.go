@@ -112,11 +112,11 @@ func (c *composer) draft() (*Snapshot, error) {
 	}
 	for _, a := range c.how.Accounts {
 		if _, then := c.then.Account(a); !then {
-			return nil, fmt.Errorf("rollback: account %s is not in that generation: choose another with --to", a)
+			return nil, fmt.Errorf("account %s is not in that generation: choose another with --to", a)
 		}
 	}
 	if len(accounts) == 0 && !c.how.All {
-		return nil, errors.New("rollback: nothing of that is in that generation: choose another with --to")
+		return nil, errors.New("nothing of that is in that generation: choose another with --to")
 	}
 	parts := map[string]AccountPart{}
 	for i := range c.now.Accounts {

@@ -137,7 +137,28 @@ func (s *Server) badRequest(w http.ResponseWriter, r *http.Request, err error) {
 
 // Attach gives the server the use cases once the database is open. Nil takes
 // them away again.
-func (s *Server) Attach(r *addressing.Registry) { s.registry.Store(r) }
+func (s *Server) Attach(r *addressing.Registry) {
+	s.registry.Store(r)
+	s.down.Store(false)
+}
+
+// Probe reads something small from the store, so that Usable and the status say
+// what is so and not what the last request met. It waits storeWait at most.
+func (s *Server) Probe(ctx context.Context) {
+	r := s.registry.Load()
+	if r == nil {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, storeWait)
+	defer cancel()
+	_, err := r.Services(bounded)
+	if ctx.Err() == nil {
+		s.down.Store(storeFailed(err))
+	}
+}
+
+// Usable says whether desired state could be read when it was last tried.
+func (s *Server) Usable() bool { return s.registry.Load() != nil && !s.down.Load() }
 
 // ServeHTTP is every request's way in and the boundary that panics do not
 // cross.

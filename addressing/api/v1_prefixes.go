@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -270,17 +271,22 @@ func (h *handlers) oneBlock(ctx context.Context, reg *addressing.Registry, r Unb
 	if err != nil {
 		return "", err
 	}
-	var ids []string
+	var ids, others []string
 	for _, n := range d.Negative {
 		if n.Kind == addressing.IntentBlock {
 			ids = append(ids, n.ID)
+		} else {
+			others = append(others, fmt.Sprintf("%s (%s by %s)", n.ID, n.Kind, n.Author))
 		}
 	}
 	if len(ids) == 1 {
 		return ids[0], nil
 	}
 	why, next := "the prefix is not blocked", ""
-	if len(ids) > 1 {
+	switch {
+	case len(others) > 0 && len(ids) == 0:
+		why, next = "the prefix is not blocked; it is down on purpose otherwise: "+joinComma(others), "lift one by its id: intent_id, or holdfast prefix unblock --intent ID"
+	case len(ids) > 1:
 		why, next = "the prefix has more than one block", "name one as intent_id: "+joinComma(ids)
 	}
 	return "", &addressing.Error{Code: addressing.CodeConflict, Op: "unblock prefix", Field: "intent_id", Detail: why, Next: next}

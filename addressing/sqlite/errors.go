@@ -15,26 +15,27 @@ func refuse(path, why, next string) error {
 
 // unavailable is any failure of SQLite that is not about the data.
 func unavailable(op, path string, err error) error {
-	e := &addressing.Error{Code: addressing.CodeUnavailable, Op: op, Detail: path, Err: err,
+	e := &addressing.Error{Code: addressing.CodeUnavailable, Op: op, Detail: path + ": it cannot be used", Err: err,
 		Next: "what is advertised stays; reads, rollback and restore go on from the snapshot"}
 	var s sqlite3.Error
 	if errors.As(err, &s) {
-		if next, ok := advice[s.Code]; ok {
-			e.Next = next
+		if a, ok := advice[s.Code]; ok {
+			e.Detail, e.Next = path+": "+a.why, a.next
 		}
 	}
 	return e
 }
 
-var advice = map[sqlite3.ErrNo]string{
-	sqlite3.ErrFull:     "the disk is full; make room, nothing of the change was kept",
-	sqlite3.ErrReadonly: "the file or its directory is read-only; mend its permissions or the mount",
-	sqlite3.ErrPerm:     "the file or its directory cannot be used by this user; mend its permissions",
-	sqlite3.ErrCantOpen: "the file or its directory cannot be opened; mend its path and permissions",
-	sqlite3.ErrCorrupt:  "the file is damaged; put a backup back, or move it away and rebuild it with `holdfast restore --all`",
-	sqlite3.ErrNotADB:   "the file is no database; put a backup back, or move it away and rebuild it with `holdfast restore --all`",
-	sqlite3.ErrBusy:     "another program holds the database; stop it",
-	sqlite3.ErrIoErr:    "the disk failed; look at the kernel's log",
+// advice is the reason and the way forward by SQLite's code.
+var advice = map[sqlite3.ErrNo]struct{ why, next string }{
+	sqlite3.ErrFull:     {"the disk is full", "make room; nothing of the change was kept"},
+	sqlite3.ErrReadonly: {"the file or its directory is read-only", "mend the permissions or the mount"},
+	sqlite3.ErrPerm:     {"the file or its directory is closed to this user", "mend the permissions"},
+	sqlite3.ErrCantOpen: {"the file or its directory cannot be opened", "mend the path and the permissions"},
+	sqlite3.ErrCorrupt:  {"the file is damaged", "put a backup back, or move it away and rebuild it with `holdfast restore --all`"},
+	sqlite3.ErrNotADB:   {"the file is no database", "put a backup back, or move it away and rebuild it with `holdfast restore --all`"},
+	sqlite3.ErrBusy:     {"another program holds the database", "stop it"},
+	sqlite3.ErrIoErr:    {"the disk failed", "look at the kernel's log"},
 }
 
 // constraint tells a row that does not fit from a database that does not work.

@@ -84,8 +84,8 @@ func TestFullAndReadOnly(t *testing.T) {
 				return first
 			})
 			var e *addressing.Error
-			if !errors.As(err, &e) || e.Code != addressing.CodeUnavailable || !strings.Contains(e.Next, c.says) {
-				t.Errorf("error %v, next %q", err, e.Next)
+			if !errors.As(err, &e) || e.Code != addressing.CodeUnavailable || !strings.Contains(e.Detail, c.says) || e.Next == "" {
+				t.Errorf("error %v, want why (%q) and what next", err, c.says)
 			}
 			st, err := s.State(ctx)
 			if err != nil || len(st.Accounts) != 0 {

@@ -66,7 +66,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(waitingDesc, float64(held))
 	gauge(pinnedDesc, truth(status.Pinned))
-	gauge(intentDesc, truth(c.d.registry.Load() != nil && !status.IntentLost))
+	gauge(intentDesc, truth(c.d.api.Usable() && !status.IntentLost))
 }
 
 func truth(b bool) float64 {

@@ -94,7 +94,7 @@ func serve(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{cfg: cfg, dir: dataDir(cfg.DataDir), log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))}
+	d := &daemon{cfg: cfg, dir: dataDir(cfg.DataDir), log: jsonLog(cfg.LogLevel)}
 	for _, n := range notices {
 		d.log.Info("configuration note", "note", n.Error())
 	}
@@ -313,6 +313,7 @@ func (d *daemon) run(ctx context.Context) error {
 		go d.expireHeld(running)
 	}
 	go d.keepDatabase(running, !booted.None)
+	go d.probeDatabase(running)
 	go d.validate.run(running)
 	go d.cleaner.run(running)
 	go d.control.Run(running)
@@ -380,6 +381,24 @@ func (d *daemon) keepDatabase(ctx context.Context, hadSnapshot bool) {
 		case <-ctx.Done():
 			return
 		case <-time.After(retryDatabase):
+		}
+	}
+}
+
+// probeEvery is how old what status and the metrics say about the database may be.
+const probeEvery = time.Second
+
+// probeDatabase keeps what is said about the database true while nobody asks it
+// for anything: a file that was removed, a disk that went away and came back.
+func (d *daemon) probeDatabase(ctx context.Context) {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			d.api.Probe(ctx)
 		}
 	}
 }
@@ -494,7 +513,7 @@ func (d *daemon) keepTokens(all []addressing.TokenRecord) error {
 
 // risks are the named risks in force.
 func (d *daemon) risks() []string {
-	out := slices.Concat(d.observing(), d.storeRisks(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.outOfService(), d.cfg.Breaker.Risks(persons{d}.count()))
+	out := slices.Concat(d.observing(), d.standing(), d.storeRisks(), d.storageRisks(), d.validate.risks(), d.speakers.risks(), d.control.Risks(), d.rolloutRisks(time.Now()), d.maxPrefixRisks(), d.outOfService(), d.cfg.Breaker.Risks(persons{d}.count()))
 	out = append(out, d.beyond.risks()...)
 	d.settling.Lock()
 	defer d.settling.Unlock()
@@ -523,8 +542,11 @@ func (d *daemon) mirrorTokens(ctx context.Context, registry *addressing.Registry
 // ready says whether the daemon does its whole job. Neighbors that are down do
 // not count: that is their business.
 func (d *daemon) ready() (bool, string) {
-	if d.registry.Load() != nil {
+	if d.api.Usable() {
 		return true, ""
+	}
+	if d.registry.Load() != nil {
+		return false, "desired state: the database cannot be read"
 	}
 	if why := d.intent.Load(); why != nil {
 		return false, "desired state: " + *why

@@ -49,7 +49,7 @@ func speak(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	l := &lone{cfg: cfg, dir: dataDir(cfg.DataDir), kick: make(chan struct{}, 1), log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.LogLevel}))}
+	l := &lone{cfg: cfg, dir: dataDir(cfg.DataDir), kick: make(chan struct{}, 1), log: jsonLog(cfg.LogLevel)}
 	for _, n := range notices {
 		l.log.Info("configuration note", "note", n.Error())
 	}
