@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"text/tabwriter"
 
 	"github.com/holdfast-bgp/holdfast/addressing/client"
+	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
 	"github.com/urfave/cli/v2"
 )
 
@@ -27,7 +29,7 @@ func accountCommands() []*cli.Command {
 				return show(c, conn.get(conn.ListAccounts(c.Context)), &l, func(w *tabwriter.Writer) error {
 					row(w, "ID", "KIND", "NAME", "CREATED")
 					for _, a := range l.Items {
-						row(w, a.ID, a.Kind, a.Name, a.CreatedAt.Format("2006-01-02"))
+						row(w, a.ID, a.Kind, a.Name, utc(a.CreatedAt))
 					}
 					return nil
 				})
@@ -36,8 +38,12 @@ func accountCommands() []*cli.Command {
 		{
 			Name: "show", Usage: "show one account", ArgsUsage: "ACCOUNT",
 			Action: action(func(c *cli.Context, conn *connection) error {
+				id, err := conn.account(c, c.Args().First())
+				if err != nil {
+					return err
+				}
 				var a client.Account
-				return show(c, conn.get(conn.GetAccount(c.Context, c.Args().First())), &a, drawAccount(&a))
+				return show(c, conn.get(conn.GetAccount(c.Context, id)), &a, drawAccount(&a))
 			}),
 		},
 	}
@@ -53,11 +59,37 @@ func createAccount(c *cli.Context, conn *connection) error {
 	return show(c, conn.get(conn.CreateAccount(c.Context, nil, client.AccountCreate{Name: c.String("name"), Kind: &kind, Reason: &reason})), &a, drawAccount(&a))
 }
 
+// account is the id of an account that is named by id or by name. An id is not
+// looked up, so that this works with the database gone; a name that nobody or
+// several have is an error.
+func (conn *connection) account(c *cli.Context, idOrName string) (string, error) {
+	if accountID.MatchString(idOrName) {
+		return idOrName, nil
+	}
+	var l client.AccountList
+	if err := conn.get(conn.ListAccounts(c.Context)).into(&l); err != nil {
+		return "", fmt.Errorf("account %q is looked up by name: %w", idOrName, err)
+	}
+	var ids []string
+	for _, a := range l.Items {
+		if a.Name == idOrName {
+			ids = append(ids, a.ID)
+		}
+	}
+	if len(ids) != 1 {
+		return "", strictcli.Usage("account %q: %d accounts have that name; holdfast account list shows names and ids", idOrName, len(ids))
+	}
+	return ids[0], nil
+}
+
+var accountID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
 func drawAccount(a *client.Account) table {
 	return func(w *tabwriter.Writer) error {
 		row(w, "id", a.ID)
 		row(w, "name", a.Name)
 		row(w, "kind", a.Kind)
+		row(w, "created", utc(a.CreatedAt))
 		return nil
 	}
 }

@@ -14,10 +14,14 @@ func auditCommands() []*cli.Command {
 	}
 	return []*cli.Command{
 		{
-			Name: "list", Usage: "changes, newest first", Flags: []cli.Flag{since(), &cli.StringFlag{Name: "account", Usage: "only of `ACCOUNT`"}},
+			Name: "list", Usage: "changes, newest first", Flags: []cli.Flag{since(), &cli.StringFlag{Name: "account", Usage: "only of `ACCOUNT`, an id or a name"}},
 			Action: action(func(c *cli.Context, conn *connection) error {
 				params := client.ListAuditParams{Since: sinceTime(c)}
-				if a := c.String("account"); a != "" {
+				if c.IsSet("account") {
+					a, err := conn.account(c, c.String("account"))
+					if err != nil {
+						return err
+					}
 					params.AccountID = &a
 				}
 				return showAudit(c, conn.get(conn.ListAudit(c.Context, &params)))
@@ -30,7 +34,7 @@ func auditCommands() []*cli.Command {
 				return show(c, conn.get(conn.TopAudit(c.Context, &client.TopAuditParams{Since: sinceTime(c)})), &l, func(w *tabwriter.Writer) error {
 					row(w, "ACTOR", "CHANGES", "LAST")
 					for _, a := range l.Items {
-						row(w, string(a.Actor.Kind)+"/"+a.Actor.ID, a.Changes, a.LastAt.Format(time.RFC3339))
+						row(w, string(a.Actor.Kind)+"/"+a.Actor.ID, a.Changes, utc(a.LastAt))
 					}
 					return nil
 				})
@@ -64,7 +68,7 @@ func showAudit(c *cli.Context, a answer) error {
 	return show(c, a, &l, func(w *tabwriter.Writer) error {
 		row(w, "AT", "ACTOR", "VERB", "REASON", "CHANGE")
 		for _, e := range l.Items {
-			row(w, e.At.Format(time.RFC3339), string(e.Actor.Kind)+"/"+e.Actor.ID, e.Verb, e.Reason, e.ChangeID)
+			row(w, utc(e.At), string(e.Actor.Kind)+"/"+e.Actor.ID, e.Verb, e.Reason, e.ChangeID)
 		}
 		return nil
 	})

@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"text/tabwriter"
-	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing/client"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
@@ -55,16 +55,69 @@ func tripBreaker(c *cli.Context, conn *connection) error {
 	if k := c.String("key"); k != "" {
 		body.Key, name = &k, name+" "+k
 	}
+	if err := conn.scope(c, "breaker trip"); err != nil {
+		return err
+	}
 	held, err := conn.advertised(c)
 	if err != nil {
 		return err
 	}
-	reason, err := prepare(c, mutation{verb: "breaker trip", plan: fmt.Sprintf("open %s: the wire keeps its %d routes, withdraws none; announcements and restores pass", name, held), destructive: true})
+	reason, err := prepare(c, mutation{verb: "breaker trip", plan: fmt.Sprintf("open %s: the wire keeps its %s, withdraws none; announcements and restores pass", name, plural(held, "route")), destructive: true})
 	if err != nil {
 		return err
 	}
 	body.Reason = reason
 	return showBreaker(c, conn.get(conn.TripBreaker(c.Context, nil, body)))
+}
+
+// scope checks the scope that is to be tripped: one that is misspelt would open
+// and protect nothing. What cannot be looked up now is taken as it is.
+func (conn *connection) scope(c *cli.Context, verb string) error {
+	kind, key := c.String("scope"), c.String("key")
+	known := func(what, list string, names []string, err error) error {
+		if err != nil || slices.Contains(names, key) {
+			return nil
+		}
+		return strictcli.Usage("%s: --key %q: there is no %s like that; see holdfast %s", verb, key, what, list)
+	}
+	switch kind {
+	case "global":
+		if key != "" {
+			return strictcli.Usage("%s: --key %q: the global scope has none", verb, key)
+		}
+		return nil
+	case "account", "service", "neighbor", "actor":
+		if key == "" {
+			return strictcli.Usage("%s: --key: names the %s; the global scope alone has none", verb, kind)
+		}
+	default:
+		return strictcli.Usage("%s: --scope %q: want global, account, actor, neighbor or service", verb, kind)
+	}
+	var names []string
+	switch kind {
+	case "account":
+		var l client.AccountList
+		err := conn.get(conn.ListAccounts(c.Context)).into(&l)
+		for _, a := range l.Items {
+			names = append(names, a.ID)
+		}
+		return known(kind, "account list", names, err)
+	case "service":
+		var l client.ServiceList
+		err := conn.get(conn.ListServices(c.Context)).into(&l)
+		for _, s := range l.Items {
+			names = append(names, s.ID)
+		}
+		return known(kind, "service list", names, err)
+	case "neighbor":
+		var l client.NeighborList
+		err := conn.get(conn.ListNeighbors(c.Context)).into(&l)
+		for _, n := range l.Items {
+			names = append(names, n.Name)
+		}
+		return known(kind, "neighbor list", names, err)
+	}
+	return nil
 }
 
 // advertised is how many routes are on the wire.
@@ -89,7 +142,7 @@ func freezeCommands() []*cli.Command {
 				if err != nil {
 					return err
 				}
-				reason, err := prepare(c, mutation{verb: "freeze", plan: fmt.Sprintf("lock every change: the wire keeps its %d routes; restores and the emergency lane pass", held), destructive: true})
+				reason, err := prepare(c, mutation{verb: "freeze", plan: fmt.Sprintf("lock every change: the wire keeps its %s; restores and the emergency lane pass", plural(held, "route")), destructive: true})
 				if err != nil {
 					return err
 				}
@@ -123,9 +176,6 @@ func showJournal(c *cli.Context, conn *connection) error {
 		return nil
 	})
 }
-
-// utc writes a time the way every table does.
-func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
 func resetBreaker(c *cli.Context, conn *connection) error {
 	body := client.BreakerReset{Scope: client.BreakerResetScope(c.String("scope")), TripID: c.String("trip")}

@@ -50,7 +50,11 @@ func applyConfig(c *cli.Context, conn *connection) error {
 func showConfig(c *cli.Context, a answer) error {
 	var p client.ConfigPlan
 	return show(c, a, &p, func(w *tabwriter.Writer) error {
-		row(w, "KIND", "WHAT", "NAME", "LOSES", "DETAIL")
+		if len(p.Changes)+len(p.Restart) > 0 {
+			row(w, "KIND", "WHAT", "NAME", "LOSES", "DETAIL")
+		} else {
+			row(w, "changes", "none: the daemon runs what the file says")
+		}
 		for _, ch := range p.Changes {
 			row(w, ch.Kind, ch.What, ch.Name, yesNo(ch.Loses), optional(ch.Detail))
 		}

@@ -162,7 +162,7 @@ func refusal(status int, body []byte) error {
 	}
 	text := p.Why
 	if p.Field != nil && *p.Field != "" {
-		text = *p.Field + ": " + text
+		text = fieldName(*p.Field) + ": " + strings.TrimPrefix(text, "/"+fieldName(*p.Field)+": ")
 	}
 	if p.Findings != nil {
 		for _, f := range *p.Findings {
@@ -176,6 +176,17 @@ func refusal(status int, body []byte) error {
 		text += "\nto go through with it add --confirm " + *p.Confirm
 	}
 	return &strictcli.Error{Code: exitCode(status, p.Code), Err: errors.New(text)}
+}
+
+// fieldName is a field of the request as an operator names it: where in the
+// request it stood is of no use at a shell.
+func fieldName(pointer string) string {
+	for _, part := range []string{"body./", "query.", "path.", "header."} {
+		if name, ok := strings.CutPrefix(pointer, part); ok {
+			return name
+		}
+	}
+	return pointer
 }
 
 func exitCode(status int, code string) int {

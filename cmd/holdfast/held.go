@@ -111,12 +111,27 @@ func limitsCommand() *cli.Command {
 		})}
 }
 
+// windowOf and shareOf leave empty what a limit does not have.
+func windowOf(x client.BreakerLimit) string {
+	if x.WindowSeconds == 0 {
+		return ""
+	}
+	return span(x.WindowSeconds)
+}
+
+func shareOf(x client.BreakerLimit) string {
+	if x.Share == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f %%", float64(x.Share)/10)
+}
+
 func showLimits(c *cli.Context, a answer) error {
 	var l client.BreakerLimits
 	return show(c, a, &l, func(w *tabwriter.Writer) error {
 		row(w, "RULE", "WINDOW", "SHARE", "FLOOR", "TOTAL", "SHADOW")
 		for _, x := range l.Limits {
-			row(w, x.Rule, fmt.Sprint(x.WindowSeconds, " s"), fmt.Sprintf("%.1f %%", float64(x.Share)/10), x.Floor, x.Total, yesNo(x.Shadow))
+			row(w, x.Rule, windowOf(x), shareOf(x), some(x.Floor), some(x.Total), yesNo(x.Shadow))
 		}
 		for _, x := range l.Waiting {
 			row(w, "waits for two persons", x)

@@ -49,7 +49,7 @@ func setKillSwitch(c *cli.Context, conn *connection) error {
 func showSwitches(c *cli.Context, a answer) error {
 	var l client.KillSwitchList
 	return show(c, a, &l, func(w *tabwriter.Writer) error {
-		row(w, "NAME", "STATE", "FAILS", "OFF MEANS", "AND", "BY", "REASON")
+		row(w, "NAME", "STATE", "IF UNKNOWN", "OFF MEANS", "SIDE EFFECT", "BY", "REASON")
 		for _, k := range l.Items {
 			state := "on"
 			if k.Off {

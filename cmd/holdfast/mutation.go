@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,9 @@ func prepare(c *cli.Context, m mutation) (string, error) {
 	fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", c.String("environment"), m.plan)
 	if c.Bool("dry-run") {
 		fmt.Fprintln(c.App.ErrWriter, "dry run: nothing was changed")
+		if err := showDryRun(c, m); err != nil {
+			return "", err
+		}
 		return "", errDryRun
 	}
 	reason := c.String("reason")
@@ -51,6 +55,18 @@ func prepare(c *cli.Context, m mutation) (string, error) {
 		return "", strictcli.Usage("%s: --reason and --yes are needed off a terminal", m.verb)
 	}
 	return ask(c, reason, os.Stdin)
+}
+
+// showDryRun is the answer of a dry run for a program.
+func showDryRun(c *cli.Context, m mutation) error {
+	if c.String("output") == "table" {
+		return nil
+	}
+	body, err := json.Marshal(map[string]any{"dry_run": true, "environment": c.String("environment"), "verb": m.verb, "plan": m.plan})
+	if err != nil {
+		return err
+	}
+	return show(c, answer{body: body}, nil, nil)
 }
 
 func ask(c *cli.Context, reason string, in io.Reader) (string, error) {

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
@@ -97,7 +98,50 @@ func optional[T any](p *T) string {
 	if p == nil {
 		return ""
 	}
+	if t, ok := any(*p).(time.Time); ok {
+		return utc(t)
+	}
 	return fmt.Sprint(*p)
+}
+
+// utc writes a time the way every table does; one that never was is empty.
+func utc(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+// span writes a number of seconds in the largest unit that divides it.
+func span(seconds int64) string {
+	for _, u := range []struct {
+		name string
+		size int64
+	}{{"d", 86400}, {"h", 3600}, {"min", 60}} {
+		if seconds >= u.size && seconds%u.size == 0 {
+			return fmt.Sprintf("%d %s", seconds/u.size, u.name)
+		}
+	}
+	return fmt.Sprintf("%d s", seconds)
+}
+
+// some writes a count, and nothing for none.
+func some(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+// plural writes a count and its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "x") {
+		noun += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func yesNo(b bool) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,7 +18,7 @@ func prefixCommands() []*cli.Command {
 		{
 			Name: "add", Usage: "add a prefix for an account", ArgsUsage: "CIDR",
 			Flags: mutating(
-				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id", Required: true},
+				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT`, by id or name", Required: true},
 				&cli.Int64Flag{Name: "asn", Usage: "origin AS `NUMBER`", Required: true},
 				&cli.StringFlag{Name: "description", Usage: "`TEXT` for people"},
 			),
@@ -26,7 +27,8 @@ func prefixCommands() []*cli.Command {
 		{
 			Name: "list", Usage: "list prefixes with their status",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "account", Usage: "only of `ACCOUNT`"},
+				&cli.StringFlag{Name: "account", Usage: "only of `ACCOUNT`, an id or a name"},
+				&cli.BoolFlag{Name: "pending-delete", Usage: "those in their grace time instead, which have left the list"},
 			},
 			Action: action(listPrefixes),
 		},
@@ -43,7 +45,7 @@ func prefixCommands() []*cli.Command {
 				if err != nil {
 					return err
 				}
-				reason, err := prepare(c, mutation{verb: "prefix advertise", plan: fmt.Sprintf("advertise %s (%d BGP prefix(es))", p.Cidr, len(p.Routes))})
+				reason, err := prepare(c, mutation{verb: "prefix advertise", plan: fmt.Sprintf("advertise %s (%s)", p.Cidr, plural(len(p.Routes), "BGP prefix"))})
 				if err != nil {
 					return err
 				}
@@ -131,11 +133,15 @@ func exactPrefix(text string) (netip.Prefix, error) {
 }
 
 func addPrefix(c *cli.Context, conn *connection) error {
+	account, err := conn.account(c, c.String("account"))
+	if err != nil {
+		return err
+	}
 	reason, err := prepare(c, mutation{verb: "prefix add", plan: fmt.Sprintf("add %s to account %s with origin AS%d", c.Args().First(), c.String("account"), c.Int64("asn"))})
 	if err != nil {
 		return err
 	}
-	body := client.OperatorPrefixCreate{AccountID: c.String("account"), Cidr: c.Args().First(), Asn: c.Int64("asn"), Reason: &reason}
+	body := client.OperatorPrefixCreate{AccountID: account, Cidr: c.Args().First(), Asn: c.Int64("asn"), Reason: &reason}
 	if d := c.String("description"); d != "" {
 		body.Description = &d
 	}
@@ -144,8 +150,15 @@ func addPrefix(c *cli.Context, conn *connection) error {
 
 func listPrefixes(c *cli.Context, conn *connection) error {
 	var params client.ListPrefixesParams
-	if a := c.String("account"); a != "" {
+	if c.IsSet("account") {
+		a, err := conn.account(c, c.String("account"))
+		if err != nil {
+			return err
+		}
 		params.AccountID = &a
+	}
+	if c.Bool("pending-delete") {
+		return listPendingDeletions(c, conn, params.AccountID)
 	}
 	var l client.PrefixStatusList
 	return show(c, conn.get(conn.ListPrefixes(c.Context, &params)), &l, func(w *tabwriter.Writer) error {
@@ -173,20 +186,42 @@ func showStatus(c *cli.Context, a answer) error {
 		row(w, "account", p.AccountID)
 		row(w, "origin", fmt.Sprintf("AS%d", p.Asn))
 		row(w, "state", p.State)
+		row(w, "control", control(p))
 		row(w, "summary", p.Summary)
 		for _, r := range p.Routes {
 			row(w, r.Cidr, r.Summary)
 			row(w, "  sent to", strings.Join(r.SeenBy, ", "))
 			beyondRows(w, r.Beyond)
+			row(w, "  rests", where(r))
 			if p := r.Provenance; p.Since != nil && p.By != nil {
-				row(w, "  since", fmt.Sprintf("%s by %s: %s", p.Since.Format(time.RFC3339), *p.By, optional(p.Reason)))
+				row(w, "  since", fmt.Sprintf("%s by %s: %s", utc(*p.Since), *p.By, optional(p.Reason)))
 			}
+		}
+		if p.ChangeID != nil {
+			row(w, "change", *p.ChangeID)
 		}
 		for _, n := range p.NegativeIntents {
 			row(w, "down on purpose", fmt.Sprintf("%s (%s) by %s: %s", n.ID, n.Kind, n.Author, n.Reason))
 		}
 		return nil
 	})
+}
+
+// where says in which state a route rests, and at which sites it is.
+func where(r client.RouteStatus) string {
+	if len(r.Sites) == 0 || slices.Contains(r.Sites, "*") {
+		return fmt.Sprintf("%s, at every site", r.Resting)
+	}
+	return fmt.Sprintf("%s, at %s", r.Resting, strings.Join(r.Sites, ", "))
+}
+
+// control says who signals a prefix, and whether its owner may.
+func control(p client.PrefixStatus) string {
+	text := "by " + map[client.PrefixStatusControl]string{client.PrefixStatusControlAPI: "the API", client.PrefixStatusControlBgp: "BGP"}[p.Control]
+	if p.OnDemandLocked {
+		text += ", locked: its owner may not toggle it"
+	}
+	return text
 }
 
 func approvePrefix(c *cli.Context, conn *connection) error {
@@ -292,4 +327,16 @@ func deletePrefix(c *cli.Context, conn *connection) error {
 		return err
 	}
 	return done(c, conn.get(conn.DeletePrefix(c.Context, p.ID, &client.DeletePrefixParams{HoldfastReason: &reason})))
+}
+
+// listPendingDeletions has a list of its own: what was deleted has left the others.
+func listPendingDeletions(c *cli.Context, conn *connection, account *string) error {
+	var l client.PendingDeletionList
+	return show(c, conn.get(conn.ListPendingDeletions(c.Context, &client.ListPendingDeletionsParams{AccountID: account})), &l, func(w *tabwriter.Writer) error {
+		row(w, "ID", "CIDR", "ASN", "ACCOUNT", "GONE AFTER")
+		for _, p := range l.Items {
+			row(w, p.ID, p.Cidr, p.Asn, p.AccountID, optional(p.DeleteAfter))
+		}
+		return nil
+	})
 }

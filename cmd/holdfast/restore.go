@@ -67,7 +67,7 @@ func restoreCommand() *cli.Command {
 		Usage: "put desired state and the wire back to a good generation, bindings first; rebuilds a lost database",
 		Flags: mutating(
 			&cli.BoolFlag{Name: "all", Usage: "every account"},
-			&cli.StringFlag{Name: "account", Usage: "only `ACCOUNT`"},
+			&cli.StringFlag{Name: "account", Usage: "only `ACCOUNT`, by id or name; by id alone while the database is gone"},
 			&cli.Int64Flag{Name: "to", Usage: "`GENERATION` that was good; the active one if left out"},
 		),
 		Action: action(restore),
@@ -81,7 +81,10 @@ func restore(c *cli.Context, conn *connection) error {
 	}
 	all, what := true, "all accounts"
 	if body.All = &all; c.IsSet("account") {
-		a := c.String("account")
+		a, err := conn.account(c, c.String("account"))
+		if err != nil {
+			return err
+		}
 		body.All, body.AccountID, what = nil, &a, "account "+a
 	}
 	if c.IsSet("to") {

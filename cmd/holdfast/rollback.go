@@ -15,7 +15,7 @@ func rollbackCommand() *cli.Command {
 		Usage: "put back what an earlier generation advertised; works while the breaker is open",
 		Flags: mutating(
 			&cli.BoolFlag{Name: "all", Usage: "every account"},
-			&cli.StringFlag{Name: "account", Usage: "only `ACCOUNT`"},
+			&cli.StringFlag{Name: "account", Usage: "only `ACCOUNT`, by id or name; by id alone while the database is gone"},
 			&cli.StringFlag{Name: "prefix", Usage: "only `PREFIX`, a prefix or BGP prefix exactly"},
 			&cli.Int64Flag{Name: "to", Usage: "`GENERATION`; the one before the active one if left out"},
 		),
@@ -24,7 +24,7 @@ func rollbackCommand() *cli.Command {
 }
 
 func rollback(c *cli.Context, conn *connection) error {
-	body, what, err := rollbackOf(c)
+	body, what, err := rollbackOf(c, conn)
 	if err != nil {
 		return err
 	}
@@ -55,14 +55,18 @@ func rollback(c *cli.Context, conn *connection) error {
 
 // rollbackOf reads what to roll back: one thing, and never everything unless
 // that is said.
-func rollbackOf(c *cli.Context) (body client.Rollback, what string, err error) {
+func rollbackOf(c *cli.Context, conn *connection) (body client.Rollback, what string, err error) {
 	named := 0
 	if c.Bool("all") {
 		all := true
 		body.All, what = &all, "all accounts"
 		named++
 	}
-	if a := c.String("account"); c.IsSet("account") {
+	if c.IsSet("account") {
+		a, err := conn.account(c, c.String("account"))
+		if err != nil {
+			return body, "", err
+		}
 		body.AccountID, what = &a, "account "+a
 		named++
 	}

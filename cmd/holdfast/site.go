@@ -22,7 +22,7 @@ func siteCommands() []*cli.Command {
 					for _, s := range l.Items {
 						at := ""
 						if s.DownAt != nil {
-							at = s.DownAt.Format(time.RFC3339)
+							at = utc(*s.DownAt)
 						}
 						row(w, s.Name, s.State, strings.Join(s.Neighbors, " "), s.Routes, carried(s.Load, s.Capacity), at, optional(s.By), optional(s.Reason))
 					}

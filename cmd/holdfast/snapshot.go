@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/holdfast-bgp/holdfast/addressing/client"
@@ -19,7 +20,7 @@ func snapshotCommands() []*cli.Command {
 				return show(c, conn.get(conn.ListSnapshots(c.Context)), &l, func(w *tabwriter.Writer) error {
 					row(w, "GENERATION", "CREATED", "ACTIVE", "ACTOR", "REASON", "ID")
 					for _, s := range l.Items {
-						row(w, s.Generation, s.CreatedAt.Format("2006-01-02 15:04:05Z"), yesNo(s.Active), s.Actor, s.Reason, s.ID)
+						row(w, s.Generation, utc(s.CreatedAt), yesNo(s.Active), s.Actor, s.Reason, s.ID)
 					}
 					return nil
 				})
@@ -36,9 +37,13 @@ func snapshotCommands() []*cli.Command {
 				return show(c, conn.get(conn.GetSnapshot(c.Context, g)), &s, func(w *tabwriter.Writer) error {
 					row(w, "generation", s.Generation)
 					row(w, "id", s.ID)
-					row(w, "reason", s.Reason)
+					row(w, "environment", s.Environment)
+					row(w, "made", fmt.Sprintf("%s by %s: %s", utc(s.CreatedAt), s.Actor, s.Reason))
+					row(w, "active", yesNo(s.Active))
+					row(w, "last known good", yesNo(s.LastKnownGood))
 					row(w, "routes", families(s.Routes))
 					row(w, "accounts", len(s.Accounts))
+					row(w, "neighbors", strings.Join(s.Neighbors, ", "))
 					return nil
 				})
 			}),
@@ -73,8 +78,13 @@ func verifySnapshots(c *cli.Context, conn *connection) error {
 	if err := show(c, a, &v, func(w *tabwriter.Writer) error {
 		row(w, "whole", yesNo(v.Ok))
 		row(w, "generations", v.Generations)
-		for _, h := range v.Healed {
-			row(w, "healed", h)
+		row(w, "healed", fmt.Sprintf("%s in one of the copies", plural(len(v.Healed), "file")))
+		for i, h := range v.Healed {
+			if i == maxShown {
+				row(w, "", fmt.Sprintf("... and %d more; -o json lists all", len(v.Healed)-maxShown))
+				break
+			}
+			row(w, "", h)
 		}
 		for _, p := range v.Problems {
 			row(w, "problem", p)

@@ -30,13 +30,13 @@ func drawStatus(w *tabwriter.Writer, s client.Status) {
 	row(w, "neighbors", fmt.Sprintf("%d of %d established", s.Neighbors.Established, s.Neighbors.Configured))
 	row(w, "advertised", families(s.Advertised))
 	if s.Snapshot != nil {
-		row(w, "snapshot", fmt.Sprintf("generation %d of %s by %s: %s", s.Snapshot.Generation, s.Snapshot.CreatedAt.Format("2006-01-02 15:04:05Z"), s.Snapshot.Actor, s.Snapshot.Reason))
+		row(w, "snapshot", fmt.Sprintf("generation %d of %s by %s: %s", s.Snapshot.Generation, utc(s.Snapshot.CreatedAt), s.Snapshot.Actor, s.Snapshot.Reason))
 	} else {
 		row(w, "snapshot", "none: every neighbor holds 0 routes")
 	}
 	row(w, "pinned", yesNo(s.Pinned))
 	if r := s.LastRefusal; r != nil {
-		row(w, "last refusal", fmt.Sprintf("%s at %s", r.Verdict, r.At.Format("2006-01-02 15:04:05Z")))
+		row(w, "last refusal", fmt.Sprintf("%s at %s", r.Verdict, utc(r.At)))
 		for _, f := range r.Findings {
 			row(w, "", f.Rule+": "+f.Why)
 		}

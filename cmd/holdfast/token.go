@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"text/tabwriter"
 
 	"github.com/holdfast-bgp/holdfast/addressing/client"
@@ -15,8 +14,8 @@ func tokenCommands() []*cli.Command {
 			Name:  "create",
 			Usage: "create a token and print it, once",
 			Flags: mutating(
-				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT` id the token is bound to; left out for approve, break-glass and speaker, may be for operator and read-only"},
-				&cli.StringFlag{Name: "role", Usage: "admin, on-demand, read-only, operator, approve, break-glass or speaker", Required: true},
+				&cli.StringFlag{Name: "account", Usage: "`ACCOUNT`, by id or name, the token is bound to; left out for approve, break-glass and speaker, may be for operator and read-only"},
+				&cli.StringFlag{Name: "role", Usage: "admin, on-demand, read-only, operator, approve, break-glass, speaker or reporter", Required: true},
 				&cli.StringFlag{Name: "name", Usage: "`NAME` for people"},
 				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` it may be used from; may be repeated"},
 				&cli.TimestampFlag{Name: "expires", Usage: "`TIME` it ends, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"},
@@ -74,7 +73,15 @@ func createToken(c *cli.Context, conn *connection) error {
 	if account == "" && (role == "admin" || role == "on-demand") {
 		return strictcli.Usage("token create: role %s needs --account", role)
 	}
-	reason, err := prepare(c, mutation{verb: "token create", plan: fmt.Sprintf("create a token with role %s", role)})
+	plan := "create a token with role " + role
+	if account != "" {
+		var err error
+		if account, err = conn.account(c, account); err != nil {
+			return err
+		}
+		plan += " for account " + account
+	}
+	reason, err := prepare(c, mutation{verb: "token create", plan: plan})
 	if err != nil {
 		return err
 	}
