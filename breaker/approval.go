@@ -92,12 +92,16 @@ func (b *Breaker) Covering(prefixes []netip.Prefix, at time.Time) string {
 	}
 	defer b.leave()
 	b.m.clock(b.clock(at))
+	return b.m.covering(prefixes)
+}
+
+func (m *Model) covering(prefixes []netip.Prefix) string {
 	losses := make([]Loss, len(prefixes))
 	for i, p := range prefixes {
 		losses[i].Prefix = p
 	}
-	for _, id := range sortedKeys(b.m.grants) {
-		if b.m.grants[id].covers(b.m.now, losses) == "" {
+	for _, id := range sortedKeys(m.grants) {
+		if m.grants[id].covers(m.now, losses) == "" {
 			return id
 		}
 	}

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
-	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -73,8 +73,8 @@ func (c configuration) refuse(now, next *config.Config) error {
 		why = fmt.Sprintf("the file is of environment %q, the daemon runs %q", next.Environment, now.Environment)
 	case next.BGP.ASN != now.BGP.ASN || next.BGP.RouterID != now.BGP.RouterID:
 		why = "another AS number or router id is for a restart"
-	case !reflect.DeepEqual(next.Controlled(), c.d.cfg.Controlled()):
-		why = "who signals by BGP control is read at the start: restart the daemon for that"
+	case otherAccount(now, next) != "":
+		why = fmt.Sprintf("neighbor %s would signal for another account, while it goes on announcing for this one: remove it, apply, and add it anew", otherAccount(now, next))
 	case len(now.BGP.Neighbors) > 0 && len(next.BGP.Neighbors) == 0:
 		why = "the file names no neighbor at all: every session would go"
 	default:
@@ -110,8 +110,15 @@ func (c configuration) takeOver(ctx context.Context, by addressing.Actor, reason
 	now := c.d.configNow()
 	out.Plan, out.Report, err = c.d.pipeline.Reconfigure(ctx, rollout.Reconfiguration{
 		Network: next.Network(nil, nil), Reason: fmt.Sprintf("%s (by %s)", reason, by.Key()),
-		Prepare: func(ctx context.Context) error { return c.d.neighbors(ctx, next, leaving(now, next)) },
-		Finish:  func(ctx context.Context) error { return c.d.neighbors(ctx, next, nil) },
+		Prepare: func(ctx context.Context) error {
+			c.d.control.Speak(both(now.Controlled(), next.Controlled()))
+			return c.d.neighbors(ctx, next, leaving(now, next))
+		},
+		Finish: func(ctx context.Context) error {
+			err := c.d.neighbors(ctx, next, nil)
+			c.d.control.Speak(next.Controlled())
+			return err
+		},
 	})
 	if err != nil {
 		return out, inConfig(err)
@@ -150,6 +157,24 @@ func startOnly(now, next *config.Config) *config.Config {
 	out.BMP = next.BMP
 	out.BMP.Listen = now.BMP.Listen
 	return &out
+}
+
+// otherAccount is a neighbor that signals before and after, for two accounts.
+func otherAccount(now, next *config.Config) string {
+	was := now.Controlled()
+	for name, account := range next.Controlled() {
+		if had, signalled := was[name]; signalled && had != account {
+			return name
+		}
+	}
+	return ""
+}
+
+// both are the entries of either.
+func both(a, b map[string]string) map[string]string {
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
 }
 
 // leaving are the neighbors that go and whose name and address nobody takes.

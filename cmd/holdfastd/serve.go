@@ -152,6 +152,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		Applier:     announced{d.speaker, d.look},
 		Observe:     d.cfg.Observe,
 		Gate:        d.gate,
+		Preview:     d.gate.Preview(),
 		Explain:     d.gate.Explain,
 		Held:        d.heldRoutes,
 		Kept:        d.keptRoutes,

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -28,7 +29,7 @@ type Registry interface {
 
 // Config is what a Control is made of.
 type Config struct {
-	Accounts  map[string]string                    // id of the account that a neighbor speaks for, by the neighbor's name
+	Accounts  map[string]string                    // id of the account that a neighbor speaks for, by the neighbor's name; see Speak
 	Registry  func() Registry                      // nil while desired state cannot be used
 	Announced func(neighbor string) []netip.Prefix // what it announces now
 	Active    func() *snapshots.Snapshot           // nil before the first
@@ -37,8 +38,9 @@ type Config struct {
 
 // Control carries out signals. Make one with New.
 type Control struct {
-	cfg   Config
-	poked chan struct{}
+	cfg      Config
+	poked    chan struct{}
+	accounts atomic.Pointer[map[string]string]
 
 	mu    sync.Mutex
 	wants map[key]wish
@@ -67,8 +69,27 @@ type Counts struct {
 
 // New makes a Control; nothing happens before Run.
 func New(cfg Config) *Control {
-	return &Control{cfg: cfg, poked: make(chan struct{}, 1), wants: map[key]wish{}, told: map[key]string{}, lost: map[string]time.Time{}}
+	c := &Control{cfg: cfg, poked: make(chan struct{}, 1), wants: map[key]wish{}, told: map[key]string{}, lost: map[string]time.Time{}}
+	c.accounts.Store(&cfg.Accounts)
+	return c
 }
+
+// Speak says which neighbors speak for which accounts from now on. What one
+// said that no longer does is forgotten, and withdraws nothing.
+func (c *Control) Speak(accounts map[string]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.speaking()
+	c.accounts.Store(&accounts)
+	gone := func(neighbor string) bool { return accounts[neighbor] != was[neighbor] }
+	maps.DeleteFunc(c.wants, func(k key, _ wish) bool { return gone(k.neighbor) })
+	maps.DeleteFunc(c.told, func(k key, _ string) bool { return gone(k.neighbor) })
+	maps.DeleteFunc(c.lost, func(n string, _ time.Time) bool { return gone(n) })
+	c.poke()
+}
+
+// speaking are the accounts that neighbors speak for.
+func (c *Control) speaking() map[string]string { return *c.accounts.Load() }
 
 // Allows reports whether a neighbor may signal a prefix: it is a BGP prefix of
 // the neighbor's account, under BGP control. Everything else that it sends is
@@ -85,7 +106,7 @@ func (c *Control) record(neighbor string, prefix netip.Prefix) (snapshots.BGPRec
 	if snap == nil {
 		return snapshots.BGPRecord{}, false
 	}
-	part, found := snap.Account(c.cfg.Accounts[neighbor])
+	part, found := snap.Account(c.speaking()[neighbor])
 	if !found {
 		return snapshots.BGPRecord{}, false
 	}
@@ -105,7 +126,7 @@ func (c *Control) record(neighbor string, prefix netip.Prefix) (snapshots.BGPRec
 
 // See takes an event of the guard. It does not block.
 func (c *Control) See(e bgp.Event) {
-	if _, mine := c.cfg.Accounts[e.Neighbor]; !mine {
+	if _, mine := c.speaking()[e.Neighbor]; !mine {
 		return
 	}
 	c.mu.Lock()
@@ -123,7 +144,7 @@ func (c *Control) See(e bgp.Event) {
 		if _, known := c.lost[e.Neighbor]; !known {
 			c.lost[e.Neighbor] = e.At
 			c.cfg.Log.Error("BGP control: the session is lost; what was signalled last stays", "alert", "bgp_control_signal_lost",
-				"neighbor", e.Neighbor, "account", c.cfg.Accounts[e.Neighbor], "why", e.Why)
+				"neighbor", e.Neighbor, "account", c.speaking()[e.Neighbor], "why", e.Why)
 		}
 	}
 }
@@ -137,9 +158,6 @@ func (c *Control) poke() {
 
 // Run carries out signals until ctx ends.
 func (c *Control) Run(ctx context.Context) {
-	if len(c.cfg.Accounts) == 0 {
-		return
-	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -157,7 +175,7 @@ func (c *Control) Run(ctx context.Context) {
 // compare wants what is announced and not desired. What is desired and not
 // announced is left alone: only a withdrawal says that it is not wanted.
 func (c *Control) compare(now time.Time) {
-	for neighbor := range c.cfg.Accounts {
+	for neighbor := range c.speaking() {
 		for _, p := range c.cfg.Announced(neighbor) {
 			if b, found := c.record(neighbor, p); !found || b.Advertised {
 				continue
@@ -204,7 +222,7 @@ func (c *Control) one(ctx context.Context, r Registry, k key, w wish, now time.T
 	if !w.advertise {
 		reason = "withdrawn on its session with " + k.neighbor
 	}
-	account := c.cfg.Accounts[k.neighbor]
+	account := c.speaking()[k.neighbor]
 	_, _, err := r.Signal(ctx, addressing.Request{
 		Actor:  addressing.Actor{Kind: addressing.Owner, ID: "bgp/" + k.neighbor, Name: k.neighbor, AccountID: account},
 		Scope:  addressing.OneAccount(account),

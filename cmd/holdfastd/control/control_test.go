@@ -212,3 +212,32 @@ func TestAllows(t *testing.T) {
 		t.Error("without a snapshot something is allowed")
 	}
 }
+
+// TestOthersSpeak: neighbors come and go while signals wait; what one said that
+// speaks no longer is not carried out, and what the new one says is.
+func TestOthersSpeak(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, map[netip.Prefix]bool{one: true, two: true})
+		r.desired.fail(errors.New("busy"))
+		r.hear(bgp.SignalWithdrawn, one)
+		r.hear(bgp.SessionDown)
+		if s := r.State(); s.Waiting != 1 || len(s.Lost) != 1 {
+			t.Fatalf("%+v", s)
+		}
+		r.Speak(map[string]string{"other": synthetic.AccountID(0)})
+		r.desired.fail(nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := r.State(); s.Waiting != 0 || len(s.Lost) != 0 || s.Counts.Withdrawn != 0 {
+			t.Errorf("after it left: %+v", s)
+		}
+		if r.Allows(neighbor, one) || !r.Allows("other", one) {
+			t.Error("who may signal is as it was")
+		}
+		r.See(bgp.Event{Kind: bgp.SignalWithdrawn, Neighbor: "other", Prefixes: []netip.Prefix{two}, At: time.Now()})
+		synctest.Wait()
+		if s := r.State(); s.Counts.Withdrawn != 1 {
+			t.Errorf("what the new one said: %+v", s)
+		}
+	})
+}
