@@ -30,7 +30,7 @@ func (m *Model) judge(f PlanFacts, b Baseline) Decision {
 		return j.d
 	}
 	j.sort()
-	for _, step := range []func() bool{j.explained, j.statesAllow, j.oversized, j.stateFloor, j.growth} {
+	for _, step := range []func() bool{j.explained, j.switchedOff, j.statesAllow, j.oversized, j.stateFloor, j.growth} {
 		if done := step(); done {
 			return j.d
 		}

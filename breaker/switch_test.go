@@ -53,3 +53,55 @@ func TestSwitches(t *testing.T) {
 		t.Error("without state each switch is what its fail mode says")
 	}
 }
+
+// A switch that is turned off while a change is on its way stops it before the
+// wire, and nothing else: emergencies and restores go on.
+func TestSwitchStopsWhatIsOnItsWay(t *testing.T) {
+	lim := DefaultLimits()
+	lim.Switches = []Switch{{Name: "change/withdrawals", Stops: StopsWithdrawals}, {Name: "change/owners", Stops: StopsOwners},
+		{Name: "guard/otc", Stops: StopsAnnouncements}, {Name: "system/config", FailsOn: true}}
+	h := newHarness(t, feb20(), lim)
+	ordinary, urgent, own := h.net.take(0, 1), h.net.take(1, 1), h.net.take(2, 1)
+	h.withdraw(operator("x"), 0, ordinary...)
+	h.withdraw(owner(own[0].Account), 0, own...)
+	if d := h.propose(Proposal{ID: "e", Actor: operator("x"), At: at(0), Lane: Emergency, Reason: "r", Incident: "i", Losses: urgent}); d.Verdict != Allow {
+		t.Fatal(d.Findings)
+	}
+	turn := func(name string, off bool) {
+		h.step(Switched{Name: name, Off: off, Reason: "r", By: operator("x"), At: at(0)})
+	}
+	held := func(losses []Loss, want bool) {
+		t.Helper()
+		d := h.step(Planned{PlanFacts{At: at(time.Second), Losses: losses}, h.net.base})
+		if (d.Verdict == Refuse) != want || want && (!slices.Contains(rules(d), "breaker.switch") || len(d.Hold) != len(losses)) {
+			t.Errorf("%v: %v %v, held is to be %v", losses[0].Prefix, d.Verdict, rules(d), want)
+		}
+	}
+	turn("change/withdrawals", true)
+	held(ordinary, true)
+	held(urgent, false)
+	held(own, false)
+	turn("change/withdrawals", false)
+	turn("change/owners", true)
+	held(own, true)
+	held(ordinary, false)
+	turn("guard/otc", true)
+	for _, tt := range []struct {
+		name string
+		f    PlanFacts
+		want Verdict
+	}{
+		{"what the configuration brings up", PlanFacts{Origin: "config", At: at(time.Second), Gains: prefixes(h.net.take(9, 1))}, Refuse},
+		{"what people were allowed to announce", PlanFacts{Origin: "changes", At: at(time.Second), Gains: prefixes(h.net.take(9, 1))}, Allow},
+		{"a rollback", PlanFacts{Origin: "rollback", At: at(time.Second), Gains: prefixes(h.net.take(9, 1))}, Allow},
+	} {
+		if d := h.step(Planned{tt.f, h.net.base}); d.Verdict != tt.want {
+			t.Errorf("%s while a guard is off: %v %v", tt.name, d.Verdict, rules(d))
+		}
+	}
+	turn("guard/otc", false)
+	turn("system/config", true)
+	if d := h.step(Planned{PlanFacts{Origin: "config", At: at(time.Second)}, h.net.base}); d.Verdict != Refuse {
+		t.Errorf("a plan of the configuration, which is off: %v", d.Verdict)
+	}
+}

@@ -65,6 +65,9 @@ func (e *evidence) run(ctx context.Context) {
 
 // collect writes the bundle of every scope that has tripped and has none.
 func (e *evidence) collect(ctx context.Context, at time.Time) {
+	if e.d.off(sinkEvidence) {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.d.breaker.Status(at) {

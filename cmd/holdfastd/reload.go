@@ -212,6 +212,10 @@ func (d *daemon) hangup(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-signals:
+			if d.turnedOff("config")() {
+				d.log.Error("configuration not taken over; the old one stays", "error", "system/config is turned off")
+				continue
+			}
 			by := addressing.Actor{Kind: addressing.System, ID: "sighup"}
 			if _, err := (configuration{d}).takeOver(ctx, by, "SIGHUP", ""); err != nil {
 				d.log.Error("configuration not taken over; the old one stays", "error", strings.TrimSpace(err.Error()))

@@ -25,19 +25,28 @@ import (
 type healthSources struct {
 	*health.Board
 	push    bool
+	off     func() bool // its kill switch
 	sources []health.Source
 	log     *slog.Logger
 	failed  *prometheus.CounterVec
 }
 
-func newHealth(c config.Health, log *slog.Logger) *healthSources {
-	h := &healthSources{Board: health.NewBoard(c.Thresholds, c.Classes), push: c.Push, sources: c.Sources, log: log,
+func newHealth(c config.Health, off func() bool, log *slog.Logger) *healthSources {
+	h := &healthSources{Board: health.NewBoard(c.Thresholds, c.Classes), push: c.Push, off: off, sources: c.Sources, log: log,
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "holdfast_health_source_failures_total", Help: "Times a configured health source gave no answer."}, []string{"source"})}
 	for class, t := range c.ByClass {
 		t.Silence, t.Before = c.Thresholds.Silence, c.Thresholds.Before
 		h.Use(class, t)
 	}
 	return h
+}
+
+// Judge implements rollout.Health. Sources that a person turned off are silent.
+func (h *healthSources) Judge(q health.Question) health.Answer {
+	if h.off() && h.Monitors(q.Class) {
+		return health.Answer{Verdict: health.NoData, Why: "source/health is turned off"}
+	}
+	return h.Board.Judge(q)
 }
 
 // Pushed implements api.HealthBoard.
@@ -82,11 +91,12 @@ func (h *healthSources) ask(ctx context.Context, s health.Source) {
 // a restart, so that one that is down then is not forgotten.
 type edgeMachines struct {
 	*edge.Fleet
+	off  func() bool // its kill switch
 	file string
 	log  *slog.Logger
 }
 
-func newEdge(s edge.Settings, file string, h *health.Board, moved func(), log *slog.Logger, now time.Time) *edgeMachines {
+func newEdge(s edge.Settings, file string, off func() bool, h *health.Board, moved func(), log *slog.Logger, now time.Time) *edgeMachines {
 	var known []edge.Machine
 	raw, err := os.ReadFile(file)
 	switch {
@@ -102,7 +112,7 @@ func newEdge(s edge.Settings, file string, h *health.Board, moved func(), log *s
 		known = nil
 	}
 	s.Alive = h.Alive
-	return &edgeMachines{edge.New(s, known, now, moved), file, log}
+	return &edgeMachines{edge.New(s, known, now, moved), off, file, log}
 }
 
 // Ask implements api.Edge and writes a new machine down.
@@ -110,6 +120,9 @@ func (e *edgeMachines) Ask(name, site string, at time.Time) (edge.Feed, <-chan s
 	feed, newer, fresh, err := e.Fleet.Ask(name, site, at)
 	if fresh && err == nil {
 		e.save()
+	}
+	if err == nil && e.off() {
+		return edge.Feed{}, nil, false, errors.New("sink/edge-machines is turned off")
 	}
 	return feed, newer, fresh, err
 }

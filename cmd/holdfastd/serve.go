@@ -141,10 +141,10 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.gate.Sites(d.sites.down)
 	d.openQueue()
 	d.policy()
-	d.health = newHealth(d.cfg.Health, d.log)
+	d.health = newHealth(d.cfg.Health, func() bool { return d.off(sourceHealth) }, d.log)
 	d.loads = newLoads(d.cfg.Health.Loads, d.health.failed, d.log)
 	d.gate.Carried(d.ways())
-	d.edge = newEdge(d.cfg.Edge, d.dir.machines(), d.health.Board, func() { d.pipeline.Kick() }, d.log, now)
+	d.edge = newEdge(d.cfg.Edge, d.dir.machines(), func() bool { return d.off(sinkMachines) }, d.health.Board, func() { d.pipeline.Kick() }, d.log, now)
 	runner, err := rollout.New(rollout.Config{
 		Environment: d.cfg.Environment,
 		Network:     d.cfg.Network(nil, nil),
@@ -172,7 +172,7 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.pipeline = pipeline{runner}
 	d.validate = newValidation(newSources(d.cfg, d.log), d.registry.Load, d.turnedOff("validation"), d.log)
 	d.cleaner = newCleaner(d.cfg.Cleanup, d.registry.Load, d.turnedOff("cleanup"), d.log)
-	d.feed = newFeedServer(d.store, d.breaker, d.log)
+	d.feed = newFeedServer(d.store, d.breaker, func() bool { return d.off(sinkSpeakers) }, d.log)
 	d.speakers = &speakers{dir: d.dir.speakers(), environment: d.cfg.Environment, generation: func() uint64 { return d.pipeline.Runner.Active().Head.Generation }}
 	return d.openAPI(now)
 }
@@ -183,6 +183,7 @@ func (d *daemon) openSpeaker() error {
 	d.control = control.New(control.Config{
 		Accounts:  d.cfg.Controlled(),
 		Registry:  d.signalled,
+		Off:       func() bool { return d.off(switchControl) },
 		Announced: func(neighbor string) []netip.Prefix { return speaker.Signalled(neighbor) },
 		Active:    func() *snapshots.Snapshot { s, _ := d.pipeline.Active(); return s },
 		Log:       d.log,
@@ -347,7 +348,14 @@ func (d *daemon) listen() error {
 	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control}, rolloutCollector{d}, d.health.failed, pathCollector{d})
 	registry.MustRegister(d.beyond)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	scrape := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		if d.off(sinkMetrics) {
+			http.Error(w, "turned off: holdfast kill-switch list", http.StatusServiceUnavailable)
+			return
+		}
+		scrape.ServeHTTP(w, r)
+	})
 	return d.servers.metrics(d.cfg.Metrics, mux)
 }
 

@@ -33,6 +33,7 @@ type Config struct {
 	Registry  func() Registry                      // nil while desired state cannot be used
 	Announced func(neighbor string) []netip.Prefix // what it announces now
 	Active    func() *snapshots.Snapshot           // nil before the first
+	Off       func() bool                          // a person turned it off: signals wait; nil is never
 	Log       *slog.Logger
 }
 
@@ -193,7 +194,7 @@ func (c *Control) compare(now time.Time) {
 // prefix: what restores reachability must not wait behind what removes it.
 func (c *Control) carryOut(ctx context.Context, now time.Time) {
 	r := c.cfg.Registry()
-	if r == nil {
+	if r == nil || c.cfg.Off != nil && c.cfg.Off() {
 		return
 	}
 	c.mu.Lock()

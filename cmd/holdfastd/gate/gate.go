@@ -115,6 +115,9 @@ func (g *Gate) proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, genera
 	case addressing.VerbEmergency:
 		p.Lane, p.Incident = breaker.Emergency, c.Incident
 	}
+	if c.Drains != nil {
+		p.Lane = breaker.Drain
+	}
 	p.Remaining = g.remaining(c, snap)
 	for _, e := range c.Effects {
 		switch e.Kind {
