@@ -43,3 +43,9 @@ func NewRegistry(store Store, gate Gate, opt Options) *Registry {
 
 // State is everything, as of one moment, for snapshots.Build.
 func (r *Registry) State(ctx context.Context) (State, error) { return r.store.State(ctx) }
+
+// Since is what of State may have changed since a Revision, for
+// snapshots.Builder.
+func (r *Registry) Since(ctx context.Context, at Revision, also []string) (Delta, error) {
+	return r.store.Since(ctx, at, also)
+}

@@ -10,6 +10,9 @@ import (
 type Reader interface {
 	// State is everything, as of one moment.
 	State(ctx context.Context) (State, error)
+	// Since is what may have changed since a Revision, by whomever, and the
+	// accounts of also. Its cost follows the answer, not the table.
+	Since(ctx context.Context, r Revision, also []string) (Delta, error)
 	// View runs fn over one consistent read.
 	View(ctx context.Context, fn func(ReadTx) error) error
 }

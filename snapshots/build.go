@@ -29,33 +29,6 @@ func BuildOver(base *Snapshot, state addressing.State, network NetworkPart, envi
 	return NewBuilder(base, limits).Build(state, network, environment, at)
 }
 
-// Builder builds one snapshot after another and shares with the one before
-// every account that did not change: the part in memory, its hash and its
-// counts. The zero Builder is ready. It is not safe for concurrent use.
-type Builder struct {
-	Limits Limits // zero means DefaultLimits
-	last   *Snapshot
-}
-
-// NewBuilder returns a Builder that starts from a snapshot that is known
-// already; base may be nil.
-func NewBuilder(base *Snapshot, limits Limits) *Builder { return &Builder{Limits: limits, last: base} }
-
-// Build is like the function Build, on the shoulders of the last snapshot.
-func (b *Builder) Build(state addressing.State, network NetworkPart, environment string, at time.Time) (*Snapshot, error) {
-	draft := &Snapshot{Environment: environment}
-	var err error
-	if draft.Accounts, draft.Network, err = assemble(state, network, at, b.last); err != nil {
-		return nil, fmt.Errorf("build snapshot: %w", err)
-	}
-	s, err := sealOver(draft, b.last, Expect{Environment: environment, Limits: b.Limits})
-	if err != nil {
-		return nil, fmt.Errorf("build snapshot: %w", err)
-	}
-	b.last = s
-	return s, nil
-}
-
 // Seal validates a draft and gives it its ID, for snapshots that are composed
 // and not built. Parts that base has too are shared with it; base may be nil.
 func Seal(draft *Snapshot, base *Snapshot, want Expect) (*Snapshot, error) {
@@ -65,12 +38,18 @@ func Seal(draft *Snapshot, base *Snapshot, want Expect) (*Snapshot, error) {
 // sealOver validates the draft, hashes what base does not have and returns a
 // sealed snapshot. The draft is not changed.
 func sealOver(draft, base *Snapshot, want Expect) (*Snapshot, error) {
+	return sealOn(draft, base, nil, want)
+}
+
+// sealOn is sealOver with the draft's land, if it is known.
+func sealOn(draft, base *Snapshot, all land, want Expect) (*Snapshot, error) {
 	s := &Snapshot{Environment: draft.Environment, Accounts: slices.Clone(draft.Accounts), Network: draft.Network}
 	if s.Accounts == nil {
 		s.Accounts = []AccountPart{}
 	}
 	s.Network = normalNetwork(s.Network)
 	refs := make([]AccountRef, len(s.Accounts))
+	lines := make([][]byte, len(s.Accounts))
 	tallies := make([]Tally, len(s.Accounts))
 	known := make([]bool, len(s.Accounts))
 	if base != nil && base.seal != nil {
@@ -80,42 +59,44 @@ func sealOver(draft, base *Snapshot, want Expect) (*Snapshot, error) {
 				continue
 			}
 			s.Accounts[i], refs[i], tallies[i], known[i] = base.Accounts[j], base.seal.manifest.Accounts[j], base.seal.tallies[j], true
+			if base.seal.lines != nil {
+				lines[i] = base.seal.lines[j]
+			}
 		}
 	}
-	if err := validate(s, want, trusted(base, s, known)); err != nil {
+	trust := trusted(base, s, known)
+	trust.land = all
+	if err := validate(s, want, trust); err != nil {
 		return nil, err
 	}
 	net, err := canonical(s.Network)
 	if err != nil {
 		return nil, fmt.Errorf("network part: %w", err)
 	}
-	if err := each(len(s.Accounts), func(i int) error {
-		if known[i] {
-			return nil
+	if err := each(len(s.Accounts), func(i int) (err error) {
+		if !known[i] {
+			raw, err := canonical(&s.Accounts[i])
+			if err != nil {
+				return fmt.Errorf("account %s: %w", s.Accounts[i].Account, err)
+			}
+			refs[i], tallies[i] = refOf(&s.Accounts[i], raw), TallyOf(&s.Accounts[i])
 		}
-		raw, err := canonical(&s.Accounts[i])
-		if err != nil {
-			return fmt.Errorf("account %s: %w", s.Accounts[i].Account, err)
+		if lines[i] == nil {
+			lines[i], err = canonical(refs[i])
 		}
-		refs[i], tallies[i] = refOf(&s.Accounts[i], raw), TallyOf(&s.Accounts[i])
-		return nil
+		return err
 	}); err != nil {
 		return nil, err
 	}
 	m := Manifest{Version: Version, Environment: s.Environment, Network: PartRef{sumOf(net), int64(len(net))}, Accounts: refs}
-	return s.sealed(m, tallies, want)
-}
-
-// sealed attaches a manifest that is known to describe s.
-func (s *Snapshot) sealed(m Manifest, tallies []Tally, want Expect) (*Snapshot, error) {
 	if err := checkManifest(m, want); err != nil {
 		return nil, err
 	}
-	raw, err := canonical(m)
+	raw, err := m.canonicalOf(lines)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	s.seal = &seal{id: ID(sumOf(raw)), manifest: m, raw: raw, tallies: tallies}
+	s.seal = &seal{id: ID(sumOf(raw)), manifest: m, raw: raw, lines: lines, tallies: tallies}
 	return s, nil
 }
 
@@ -124,6 +105,7 @@ func (s *Snapshot) sealed(m Manifest, tallies []Tally, want Expect) (*Snapshot, 
 type trust struct {
 	parts []bool // beside Snapshot.Accounts
 	apart bool   // no account's prefixes overlap another's
+	land  land   // all prefixes, in order; nil if they are still to be sorted
 }
 
 // trusted says what was validated before in base, under the same sites and

@@ -1,6 +1,8 @@
 package snapshots
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -59,13 +61,42 @@ func (m *Manifest) sums() []Sum {
 	return out
 }
 
+// canonicalOf is the canonical form of the manifest, made from that of each of
+// its accounts: of twenty thousand only a few have changed. An array is in
+// canonical form if what is in it is.
+func (m Manifest) canonicalOf(lines [][]byte) ([]byte, error) {
+	m.Accounts = []AccountRef{}
+	frame, err := canonical(m)
+	if err != nil {
+		return nil, err
+	}
+	const open = `{"accounts":[` // the first name in their order
+	rest, found := bytes.CutPrefix(frame, []byte(open))
+	if !found {
+		return nil, fmt.Errorf("canonical form of a manifest begins with %.20q", frame)
+	}
+	n := len(frame)
+	for _, line := range lines {
+		n += len(line) + 1
+	}
+	out := append(make([]byte, 0, n), open...)
+	for i, line := range lines {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, line...)
+	}
+	return append(out, rest...), nil
+}
+
 // seal is what is known of a snapshot that was validated: the manifest, the ID
 // and the counts that plans start from. A Snapshot without a seal is a draft.
 type seal struct {
 	id       ID
 	manifest Manifest
-	raw      []byte  // canonical manifest
-	tallies  []Tally // beside Snapshot.Accounts
+	raw      []byte   // canonical manifest
+	lines    [][]byte // canonical Manifest.Accounts, each by itself; nil of what was loaded
+	tallies  []Tally  // beside Snapshot.Accounts
 }
 
 // ID of the snapshot, or "" while it is a draft that nothing has validated.

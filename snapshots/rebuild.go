@@ -90,26 +90,10 @@ func moment(unix int64) *time.Time {
 // down what it drains, or the next route leaves that was withdrawn; the zero
 // time if none does.
 func (s *Snapshot) NextExpiry() time.Time {
-	var first int64
-	look := func(list []NegativeIntent) {
-		for _, n := range list {
-			if n.ExpiresAt != 0 && (first == 0 || n.ExpiresAt < first) {
-				first = n.ExpiresAt
-			}
-			if n.Draining && (first == 0 || n.DownAt < first) {
-				first = n.DownAt
-			}
-		}
-	}
+	first := nextIntent(s.Network.Negative)
 	for i := range s.Accounts {
-		look(s.Accounts[i].Negative)
-		for j := range s.Accounts[i].Routes {
-			if at := s.Accounts[i].Routes[j].DownAt; at != 0 && (first == 0 || at < first) {
-				first = at
-			}
-		}
+		first = sooner(first, s.Tally(i).Next)
 	}
-	look(s.Network.Negative)
 	if first == 0 {
 		return time.Time{}
 	}

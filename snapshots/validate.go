@@ -49,7 +49,11 @@ func validate(s *Snapshot, want Expect, known trust) error {
 		bad.merge(&found[i])
 	}
 	if len(bad.Problems) == 0 && !known.apart {
-		checkApart(&bad, s)
+		all := known.land
+		if all == nil {
+			all = landOf(s.Accounts)
+		}
+		all.check(&bad)
 	}
 	checkPrevious(&bad, s, want)
 	return bad.refusal()
@@ -286,43 +290,6 @@ func checkRoute(bad *Invalid, account string, r, want *Route) {
 	}
 	if !increasing(r.Communities, cmp.Compare) || !increasing(r.LargeCommunities, compareLarge) {
 		bad.add("order.communities", account, at, "a community is there twice or out of order")
-	}
-}
-
-// checkApart wants no prefix of one account to overlap one of another, and no
-// id twice. One sweep over all prefixes in order; prefixes nest or are
-// disjoint, so the enclosing ones form a stack.
-func checkApart(bad *Invalid, s *Snapshot) {
-	type owned struct {
-		cidr    netip.Prefix
-		account int
-	}
-	n := 0
-	for i := range s.Accounts {
-		n += len(s.Accounts[i].Prefixes)
-	}
-	all := make([]owned, 0, n)
-	for i := range s.Accounts {
-		for j := range s.Accounts[i].Prefixes {
-			all = append(all, owned{s.Accounts[i].Prefixes[j].CIDR, i})
-		}
-	}
-	slices.SortFunc(all, func(a, b owned) int {
-		if c := addressing.ComparePrefix(a.cidr, b.cidr); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.account, b.account)
-	})
-	var open []owned
-	for _, o := range all {
-		for len(open) > 0 && !within(o.cidr, open[len(open)-1].cidr) {
-			open = open[:len(open)-1]
-		}
-		if len(open) > 0 && open[len(open)-1].account != o.account {
-			other := open[len(open)-1]
-			bad.add("overlap", s.Accounts[o.account].Account, o.cidr.String(), "overlaps %s of account %s", other.cidr, s.Accounts[other.account].Account)
-		}
-		open = append(open, o)
 	}
 }
 

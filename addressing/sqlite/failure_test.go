@@ -127,7 +127,7 @@ func overwrite(t *testing.T, path, text string) {
 
 func dropAll(t *testing.T, path string) {
 	t.Helper()
-	raw(t, path, "DROP TABLE audit_objects", "DROP TABLE audit", "DROP TABLE delegations", "DROP TABLE tokens", "DROP TABLE negative_intents", "DROP TABLE bindings", "DROP TABLE bgp_prefixes",
+	raw(t, path, "DROP TABLE changed", "DROP TABLE audit_objects", "DROP TABLE audit", "DROP TABLE delegations", "DROP TABLE tokens", "DROP TABLE negative_intents", "DROP TABLE bindings", "DROP TABLE bgp_prefixes",
 		"DROP TABLE prefixes", "DROP TABLE services", "DROP TABLE accounts", "DROP TABLE stamp", "DROP TABLE goose_db_version")
 }
 

@@ -108,8 +108,14 @@ func migrate(ctx context.Context, db *sql.DB, opt Options) error {
 		return err
 	}
 	sources := p.ListSources()
-	if newest := sources[len(sources)-1].Version; is > newest {
+	newest := sources[len(sources)-1].Version
+	if is > newest {
 		return refuse(opt.Path, fmt.Sprintf("its schema is version %d, this program knows up to %d", is, newest), "use the newer program, or put the backup from before its upgrade back")
+	}
+	if is < newest {
+		if err := unwatch(ctx, db); err != nil {
+			return err
+		}
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return &addressing.Error{Code: addressing.CodeUnavailable, Op: "migrate database", Detail: opt.Path, Err: err,

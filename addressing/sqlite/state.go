@@ -41,9 +41,7 @@ func (t *tx) state() (st addressing.State, err error) {
 	if st.Prefixes, err = list(t, "prefix", scanPrefix, "SELECT "+prefixColumns+" FROM prefixes WHERE state <> 'tombstone'"); err != nil {
 		return st, err
 	}
-	slices.SortFunc(st.Prefixes, func(a, b addressing.Prefix) int {
-		return cmp.Or(addressing.ComparePrefix(a.CIDR, b.CIDR), cmp.Compare(a.ID, b.ID))
-	})
+	sortPrefixes(st.Prefixes)
 	const alive = " b LEFT JOIN prefixes p ON p.id = b.prefix_id WHERE p.state IS NOT 'tombstone'"
 	// LEFT JOIN: a row whose prefix was deleted behind our back must show up,
 	// so that the build is refused and not quietly smaller.
@@ -52,6 +50,12 @@ func (t *tx) state() (st addressing.State, err error) {
 	}
 	st.Bindings, err = t.bindings("SELECT " + bindingColumns + " FROM bindings" + alive)
 	return st, err
+}
+
+func sortPrefixes(all []addressing.Prefix) {
+	slices.SortFunc(all, func(a, b addressing.Prefix) int {
+		return cmp.Or(addressing.ComparePrefix(a.CIDR, b.CIDR), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 func sortBGPPrefixes(all []addressing.BGPPrefix) {

@@ -113,6 +113,9 @@ func (s *Store) connect(ctx context.Context, opt Options) error {
 	if err := migrate(ctx, s.write, opt); err != nil {
 		return err
 	}
+	if err := watch(ctx, s.write); err != nil {
+		return err
+	}
 	if s.file, err = os.Stat(opt.Path); err != nil {
 		return err
 	}

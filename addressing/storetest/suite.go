@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(*testing.T) addressing.Store) {
 		"concurrent updates":         concurrent,
 		"audit is append-only":       audit,
 		"state":                      state,
+		"what changed since":         since,
 		"ended context":              ended,
 		"closed":                     closed,
 		"token use moves no version": touch,

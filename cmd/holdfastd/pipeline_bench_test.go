@@ -133,7 +133,7 @@ func newLine(b *testing.B, routes int) *line {
 }
 
 // lineConfig is without the limit of requests per token, which would stop a run
-// of this kind.
+// of this kind, and without the drain of what is withdrawn.
 const lineConfig = `environment: test
 data_dir: ./data
 log: {level: error}
@@ -145,6 +145,7 @@ metrics: {listen: %s}
 bgp:
   asn: %d
   router_id: 192.0.2.1
+  drain: {prefixes: 0s}
   neighbors:
     - name: transit-a
       address: 127.0.0.1

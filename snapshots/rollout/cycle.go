@@ -148,14 +148,13 @@ func (r *Runner) plan(ctx context.Context, desired Desired) (*draft, error) {
 
 func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexplained int, err error) {
 	r.step(StepRead)
-	seq := r.ledger.mark()
-	state, err := desired.State(ctx)
+	seq, now := r.ledger.mark(), time.Now()
+	delta, err := r.changed(ctx, desired, now)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read desired state: %w", err)
 	}
 	r.step(StepBuild)
-	now := time.Now()
-	next, err := r.b.Build(state, r.network(), r.cfg.Environment, now)
+	next, err := r.b.Update(delta, r.network(), r.cfg.Environment, now)
 	if err != nil {
 		r.invalid(err)
 		r.cool = coolBuilds
@@ -179,6 +178,20 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 	r.step(StepPlan)
 	d = r.draft(active, next, seq, now)
 	return d, d.plan.Explain(r.explain), nil
+}
+
+// changed reads what of desired state has changed since the last build, or all
+// of it when the time for that has come.
+func (r *Runner) changed(ctx context.Context, desired Desired, now time.Time) (addressing.Delta, error) {
+	since, also := r.b.Since(now)
+	if now.Sub(r.read) >= wholeEvery || desired != r.from {
+		since, also = addressing.Revision{}, nil
+	}
+	d, err := desired.Since(ctx, since, also)
+	if err == nil && d.Whole {
+		r.read, r.from = now, desired
+	}
+	return d, err
 }
 
 // holdBack leaves out what waits.

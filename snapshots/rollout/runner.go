@@ -18,6 +18,7 @@ import (
 // Desired is desired state as the pipeline needs it. *addressing.Registry is one.
 type Desired interface {
 	State(ctx context.Context) (addressing.State, error)
+	Since(ctx context.Context, r addressing.Revision, also []string) (addressing.Delta, error)
 	Restore(ctx context.Context, req addressing.RestoreRequest) (addressing.Restored, addressing.ChangeSet, error)
 }
 
@@ -41,6 +42,10 @@ const (
 	observeCoalesce = 2 * time.Second
 
 	pruneEvery = 500 // generations
+
+	// wholeEvery is how often all of desired state is read, and not only what
+	// has changed: should a change ever be missed, it is not for long.
+	wholeEvery = time.Hour
 )
 
 // Config of a Runner. Store, Applier and Environment are required.
@@ -105,8 +110,10 @@ type Runner struct {
 	ledger *ledger
 	wake   chan struct{}
 
-	line sync.Mutex // one generation at a time, rollbacks included; guards the next seven
+	line sync.Mutex // one generation at a time, rollbacks included; guards the next nine
 	b    *snapshots.Builder
+	read time.Time // when all of desired state was read last
+	from Desired   // where it was read: revisions of one mean nothing to another
 	net  snapshots.NetworkPart
 	cool int             // builds still to go after an invalid one
 	mark *snapshots.Head // applied but not yet marked last-known-good

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -88,6 +89,7 @@ type desired struct {
 	err      error
 	restored []addressing.RestoreRequest
 	reads    int
+	known    map[string]bool // accounts that were ever there
 }
 
 func (d *desired) State(context.Context) (addressing.State, error) {
@@ -95,6 +97,24 @@ func (d *desired) State(context.Context) (addressing.State, error) {
 	defer d.mu.Unlock()
 	d.reads++
 	return copyOf(d.st), d.err
+}
+
+// Since says of every account that it may have changed.
+func (d *desired) Since(ctx context.Context, r addressing.Revision, _ []string) (addressing.Delta, error) {
+	st, err := d.State(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.known == nil {
+		d.known = map[string]bool{}
+	}
+	for _, a := range st.Accounts {
+		d.known[a.ID] = true
+	}
+	out := addressing.Delta{Revision: addressing.Revision{Changes: r.Changes + 1}, State: st}
+	if out.Whole = r == (addressing.Revision{}); !out.Whole {
+		out.Accounts = slices.Sorted(maps.Keys(d.known))
+	}
+	return out, err
 }
 
 func (d *desired) set(change func(*addressing.State)) {

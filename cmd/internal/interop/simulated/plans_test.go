@@ -289,6 +289,12 @@ func (d *desired) State(context.Context) (addressing.State, error) {
 	return st, nil
 }
 
+// Since implements rollout.Desired: all of it may have changed.
+func (d *desired) Since(ctx context.Context, _ addressing.Revision, _ []string) (addressing.Delta, error) {
+	st, err := d.State(ctx)
+	return addressing.Delta{Whole: true, State: st}, err
+}
+
 // Restore implements rollout.Desired: nothing here rolls back.
 func (d *desired) Restore(context.Context, addressing.RestoreRequest) (addressing.Restored, addressing.ChangeSet, error) {
 	return addressing.Restored{}, addressing.ChangeSet{}, errors.New("a plan was rolled back")
