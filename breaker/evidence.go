@@ -21,7 +21,7 @@ type Evidence struct {
 type Window struct {
 	Rule  string `json:"rule"`
 	Used  int    `json:"used"`
-	Limit int    `json:"limit"` // over both families; 0 where each is judged alone
+	Limit int    `json:"limit"` // over both families, or of the fuller one where each is judged alone
 }
 
 // Tally counts the losses of one name.
@@ -48,8 +48,7 @@ func (m *Model) Evidence(s Scope) Evidence {
 	}
 	l := m.ledger(lossesOf(s), dimLoss)
 	for _, w := range l.rings {
-		_, total := w.rung.limit(m.frozen(lossesOf(s), dimLoss, w, w.frozen(pair{})), m.factor(s))
-		e.Windows = append(e.Windows, Window{Rule: w.rung.Name, Used: whole(w.sum.total()), Limit: whole(max(0, total))})
+		e.Windows = append(e.Windows, w.full(m.frozen(lossesOf(s), dimLoss, w, w.frozen(pair{})), m.factor(s)))
 	}
 	actors, accounts := map[string]int{}, map[string]*AccountEvidence{}
 	l.each(func(k key, mk mark) {
@@ -83,6 +82,20 @@ func (m *Model) Evidence(s Scope) Evidence {
 	slices.SortStableFunc(e.Actors, func(a, b Tally) int { return b.Losses - a.Losses })
 	slices.SortStableFunc(e.Accounts, func(a, b AccountEvidence) int { return len(b.Prefixes) - len(a.Prefixes) })
 	return e
+}
+
+// full is how full a window is.
+func (w *ring) full(den pair, factor int) Window {
+	sides, used := pair{}, w.sum.total()
+	var limit int64
+	if sides, limit = w.rung.limit(den, factor); limit < 0 {
+		side := 0
+		if w.sum[1]*max(1, sides[0]) > w.sum[0]*max(1, sides[1]) {
+			side = 1
+		}
+		used, limit = w.sum[side], sides[side]
+	}
+	return Window{Rule: w.rung.Name, Used: whole(used), Limit: whole(max(0, limit))}
 }
 
 // lossesOf is the scope whose ledger holds a scope's losses.

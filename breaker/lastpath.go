@@ -65,7 +65,7 @@ func (l *Limits) tooLittle(r *Remaining) (Finding, bool) {
 	switch {
 	case r.Drained == "" && r.Paths < l.LastPaths:
 		f.Rule, f.Limit, f.Used = "breaker.last-path", l.LastPaths, r.Paths
-		f.Why = fmt.Sprintf("%s would be left on %d paths, the least is %d", r.Prefix, r.Paths, l.LastPaths)
+		f.Why = fmt.Sprintf("%s would be left on %s, the least is %d", r.Prefix, paths(r.Paths), l.LastPaths)
 	case l.Capacity > 0 && r.Strain.Load > l.Capacity:
 		f.Rule, f.Limit, f.Used = "breaker.capacity", l.Capacity, r.Strain.Load
 		f.Why = fmt.Sprintf("%s would be loaded to %d %%, the limit is %d %%: %s", what, r.Strain.Load/10, l.Capacity/10, r.Strain.Where)
@@ -73,4 +73,11 @@ func (l *Limits) tooLittle(r *Remaining) (Finding, bool) {
 		return f, false
 	}
 	return f, true
+}
+
+func paths(n int) string {
+	if n == 1 {
+		return "1 path"
+	}
+	return fmt.Sprintf("%d paths", n)
 }

@@ -151,11 +151,11 @@ type Suggestion struct {
 }
 
 // Suggest proposes tighter limits for the global ladder. Days with a trip are
-// left out: an incident is no habit.
+// left out: an incident is no habit. From nothing it suggests nothing.
 func Suggest(l Limits, past []Record) []Suggestion {
 	m := NewModel(l)
 	real := realTrips(past)
-	out := make([]Suggestion, len(l.Ladder))
+	out, habit := make([]Suggestion, len(l.Ladder)), false
 	for i := range past {
 		r := &past[i]
 		if r.Kind == RecordTrip || r.Kind == RecordReset || r.Kind == RecordOversize {
@@ -168,12 +168,16 @@ func Suggest(l Limits, past []Record) []Suggestion {
 		if r.Kind != RecordCharge {
 			continue
 		}
+		habit = true
 		for j, w := range m.ledger(Global, dimLoss).rings {
 			_, total := w.rung.limit(m.frozen(Global, dimLoss, w, pair{}), 1000)
 			if n := whole(w.sum.total()); n > out[j].Most {
 				out[j] = Suggestion{Most: n, Limit: whole(max(0, total))}
 			}
 		}
+	}
+	if !habit {
+		return nil
 	}
 	for j := range out {
 		out[j].Rule = l.Ladder[j].Name

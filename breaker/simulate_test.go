@@ -60,6 +60,12 @@ func TestSimulate(t *testing.T) {
 
 func TestSuggest(t *testing.T) {
 	lim := DefaultLimits()
+	if got := Suggest(lim, nil); got != nil {
+		t.Errorf("from nothing: %+v", got)
+	}
+	if len(Suggest(lim, pastWeek(t))) == 0 {
+		t.Error("nothing from a week")
+	}
 	for _, s := range Suggest(lim, pastWeek(t)) {
 		if s.Rule == "" || s.Suggested > s.Limit && s.Limit > 0 || s.Most > 14 {
 			t.Errorf("%+v: the incident must not count, nor the limit be loosened", s)
@@ -130,6 +136,11 @@ func TestEvidenceNamesWhoAndWhose(t *testing.T) {
 	e := h.m.Evidence(Global)
 	if len(e.Actors) != 2 || e.Actors[0].Name != "operator/script" || e.Actors[1] != (Tally{"operator/other", 2}) {
 		t.Errorf("actors %+v", e.Actors)
+	}
+	for _, w := range e.Windows {
+		if w.Limit <= 0 || w.Used <= 0 || w.Used > w.Limit {
+			t.Errorf("%+v: a window without its limit, or over it", w)
+		}
 	}
 	n := 0
 	for _, a := range e.Accounts {

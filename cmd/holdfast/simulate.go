@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"text/tabwriter"
 
 	"github.com/holdfast-bgp/holdfast/breaker"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/strictcli"
 	"github.com/urfave/cli/v2"
 )
@@ -20,7 +22,7 @@ import (
 func historyFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "history", Usage: "`FILE` that holdfast -o json breaker journal wrote", Required: true},
-		&cli.StringFlag{Name: "limits", Usage: "`FILE` of limits as JSON, over the built-in ones: {\"PlanFloor\": 10}"},
+		&cli.StringFlag{Name: "limits", Usage: "`FILE`: a configuration (.yaml) whose breaker section has them, or JSON over the built-in ones: {\"PlanFloor\": 10}"},
 	}
 }
 
@@ -58,6 +60,10 @@ func suggestCommand() *cli.Command {
 				all = []breaker.Suggestion{}
 			}
 			return map[string]any{"items": all}, func(w *tabwriter.Writer) error {
+				if len(all) == 0 {
+					row(w, "nothing to suggest from: the history has no charge on a day without a trip")
+					return nil
+				}
 				row(w, "RULE", "MOST", "LIMIT", "SUGGEST")
 				for _, s := range all {
 					row(w, s.Rule, s.Most, s.Limit, s.Suggested)
@@ -97,8 +103,17 @@ func offline(run func(*cli.Context, breaker.Limits, []breaker.Record) (any, tabl
 
 func readLimits(file string) (breaker.Limits, error) {
 	l := breaker.DefaultLimits()
-	if file == "" {
-		return l, nil
+	switch filepath.Ext(file) {
+	case "":
+		if file == "" {
+			return l, nil
+		}
+	case ".yaml", ".yml":
+		c, _, err := config.Load(file)
+		if err != nil {
+			return l, strictcli.Usage("limits %s: %v", file, err)
+		}
+		return c.Breaker.Limits, nil
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {

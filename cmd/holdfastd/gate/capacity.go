@@ -32,7 +32,7 @@ func (g *Gate) remaining(c addressing.ChangeSet, snap *snapshots.Snapshot) []bre
 		moved.strain.Unknown = moved.why
 	}
 	for _, e := range c.Effects {
-		if len(e.SitesLeft) > 0 {
+		if len(e.SitesLeft) > 0 && (snap == nil || len(abandoned(snap, e)) > 0) {
 			out = append(out, breaker.Remaining{Prefix: e.CIDR, Paths: len(e.SitesLeft), Strain: moved.strain})
 		}
 	}
@@ -66,14 +66,8 @@ func (g *Gate) moved(c addressing.ChangeSet, snap *snapshots.Snapshot) (m moving
 		for _, site := range e.SitesLeft {
 			kept[site] = true
 		}
-		if part := AccountPart(snap, e.AccountID); part != nil {
-			if r := RouteAt(part, e.CIDR); r != nil {
-				for _, site := range snap.Network.Sites {
-					if r.Sites.Has(site) && !slices.Contains(e.SitesLeft, site) && serves(snap, site) {
-						gone[site]++
-					}
-				}
-			}
+		for _, site := range abandoned(snap, e) {
+			gone[site]++
 		}
 	}
 	if len(kept) == 0 {
@@ -97,6 +91,37 @@ func (g *Gate) moved(c addressing.ChangeSet, snap *snapshots.Snapshot) (m moving
 		}
 	}
 	return m, left
+}
+
+// abandoned are the sites that an effect takes a route off which has it there now.
+func abandoned(snap *snapshots.Snapshot, e addressing.Effect) []string {
+	part := AccountPart(snap, e.AccountID)
+	if part == nil {
+		return nil
+	}
+	r := RouteAt(part, e.CIDR)
+	if r == nil {
+		return nil
+	}
+	var out []string
+	for _, site := range snap.Network.Sites {
+		if r.Sites.Has(site) && !slices.Contains(e.SitesLeft, site) && serves(snap, site) {
+			out = append(out, site)
+		}
+	}
+	return out
+}
+
+// unknownSite is a site that a change leaves a route at and that there is not.
+func unknownSite(c addressing.ChangeSet, snap *snapshots.Snapshot) string {
+	for _, e := range c.Effects {
+		for _, site := range e.SitesLeft {
+			if snap != nil && !slices.Contains(snap.Network.Sites, site) {
+				return site
+			}
+		}
+	}
+	return ""
 }
 
 // serves reports whether a site has a neighbor and is not drained. What a site

@@ -81,7 +81,9 @@ func TestCapacity(t *testing.T) {
 		{"a tenth of the routes", even, [2]float64{60, 0}, nil, sites(10, "fra", "lon"), ""},
 		{"all routes", even, [2]float64{80, 0}, nil, sites(100, "fra", "lon"), "would be loaded to 81 %"},
 		{"many routes where nobody says", said{}, [2]float64{80, 0}, nil, sites(40, "fra", "lon"), ""},
-		{"on one path", said{}, [2]float64{}, nil, sites(1, "fra"), "would be left on 1 paths"},
+		{"on one path", said{}, [2]float64{}, nil, sites(1, "fra"), "would be left on 1 path,"},
+		{"to where it is already", said{}, [2]float64{}, nil, sites(1, "ams", "fra", "lon"), ""},
+		{"to a site that there is not", said{}, [2]float64{}, nil, sites(1, "ams", "mars"), "there is no site mars"},
 	} {
 		s := threeSites()
 		if tt.duty != nil {

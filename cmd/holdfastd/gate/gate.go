@@ -76,6 +76,11 @@ func (g *Gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error
 	if err := room(c, g.baseline.room()); err != nil {
 		return nil, err
 	}
+	if snap, _ := g.baseline.active(); snap != nil {
+		if site := unknownSite(c, snap); site != "" {
+			return nil, &addressing.Error{Code: addressing.CodeInvalid, Op: c.Verb, Field: "sites", Detail: "there is no site " + site, Next: "holdfast site list shows them"}
+		}
+	}
 	d := g.decide(ctx, c)
 	err := refusal(c, d)
 	if err == nil {
