@@ -11,6 +11,7 @@ type Problem struct {
 	Rule    string `json:"rule"`
 	Account string `json:"account,omitempty"`
 	Prefix  string `json:"prefix,omitempty"`
+	With    string `json:"with,omitempty"` // the other account, of two that claim the same
 	Detail  string `json:"detail"`
 }
 
@@ -66,20 +67,24 @@ func (e *Invalid) refusal() error {
 }
 
 func (e *Invalid) add(rule, account, prefix, format string, args ...any) {
+	e.addProblem(Problem{Rule: rule, Account: account, Prefix: prefix, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (e *Invalid) addProblem(p Problem) {
 	if len(e.Problems) == maxProblems {
 		e.More++
 		return
 	}
-	e.Problems = append(e.Problems, Problem{rule, account, prefix, fmt.Sprintf(format, args...)})
+	e.Problems = append(e.Problems, p)
 }
 
 func (e *Invalid) merge(o *Invalid) {
 	for _, p := range o.Problems {
-		e.add(p.Rule, p.Account, p.Prefix, "%s", p.Detail)
+		e.addProblem(p)
 	}
 	e.More += o.More
 }
 
 func invalid(rule, account, prefix, detail string) error {
-	return &Invalid{Problems: []Problem{{rule, account, prefix, detail}}}
+	return &Invalid{Problems: []Problem{{Rule: rule, Account: account, Prefix: prefix, Detail: detail}}}
 }

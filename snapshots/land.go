@@ -2,6 +2,7 @@ package snapshots
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -62,7 +63,7 @@ func (l land) check(bad *Invalid) {
 		}
 		if len(open) > 0 && open[len(open)-1].account != p.account {
 			other := open[len(open)-1]
-			bad.add("overlap", p.account, p.cidr.String(), "overlaps %s of account %s", other.cidr, other.account)
+			bad.addProblem(Problem{Rule: "overlap", Account: p.account, Prefix: p.cidr.String(), With: other.account, Detail: fmt.Sprintf("overlaps %s of account %s", other.cidr, other.account)})
 		}
 		open = append(open, p)
 	}
