@@ -19,9 +19,11 @@ type Apart struct {
 
 const (
 	apartRounds = 12 // an Invalid names at most maxProblems at a time
-	leastApart  = 3
-	partApart   = 20 // one account in so many; more is a broken database, not a broken account
 )
+
+// mostApart is how many of n accounts can be set apart. More is a broken database
+// and not a broken account: it is refused whole.
+func mostApart(n int) int { return max(1, min(max(3, n/20), n/4)) }
 
 // BuildApart is BuildOver for a state of which single accounts are invalid: they
 // are left as active has them and named. hold names accounts that are left so
@@ -37,7 +39,7 @@ func BuildApart(active *Snapshot, state addressing.State, network NetworkPart, e
 	for range apartRounds {
 		next, err := BuildOver(active, a.state, network, environment, at, limits)
 		if err == nil {
-			next, err = holdAccounts(active, next, func(account string) bool { return a.found[account] != nil || slices.Contains(hold, account) })
+			next, err = HoldAccounts(active, next, func(account string) bool { return a.found[account] != nil || slices.Contains(hold, account) })
 		}
 		if err == nil {
 			return next, a.list(), nil
@@ -46,15 +48,18 @@ func BuildApart(active *Snapshot, state addressing.State, network NetworkPart, e
 			last = err
 		}
 		var bad *Invalid
-		if !errors.As(err, &bad) || !a.setApart(bad) || len(a.found) > max(leastApart, len(state.Accounts)/partApart) {
+		if !errors.As(err, &bad) || !a.setApart(bad) || len(a.found) > mostApart(max(len(state.Accounts), len(active.Accounts))) {
 			return nil, nil, last
 		}
 	}
 	return nil, nil, last
 }
 
-// holdAccounts is next with the parts of the held accounts as active has them.
-func holdAccounts(active, next *Snapshot, held func(string) bool) (*Snapshot, error) {
+// HoldAccounts is next with the parts of the held accounts as active has them.
+func HoldAccounts(active, next *Snapshot, held func(string) bool) (*Snapshot, error) {
+	if active == nil {
+		active = &Snapshot{}
+	}
 	draft := &Snapshot{Environment: next.Environment, Network: next.Network}
 	for i := range next.Accounts {
 		if !held(next.Accounts[i].Account) {

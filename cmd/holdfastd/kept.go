@@ -2,10 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"strconv"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/bgp/guard"
 	"github.com/holdfast-bgp/holdfast/snapshots"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
 )
 
 // keptRoutes gives what the neighbors were told last, as the process before
@@ -54,6 +58,13 @@ func (d *daemon) storeRisks() []string {
 	}
 	if why := d.store.Unsigned(); why != "" {
 		out = append(out, "unsigned: no new generation can be stored, the wire stays as it is: "+why)
+	}
+	for _, a := range d.pipeline.Runner.Apart() {
+		why := "valid again, believed after " + strconv.Itoa(a.Left) + " more build(s)"
+		if a.Left == rollout.Believed {
+			why = a.Problems[0].String()
+		}
+		out = append(out, fmt.Sprintf("account_apart: account %q stays at its last-known-good since %s, everybody else goes on: %s", a.Account, a.Since.UTC().Format(time.RFC3339), why))
 	}
 	return out
 }

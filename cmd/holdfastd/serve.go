@@ -343,7 +343,7 @@ func (d *daemon) listen() error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{d}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(d.api.Collectors()...)
-	registry.MustRegister(sourceCollector{d.validate})
+	registry.MustRegister(sourceCollector{d.validate}, storeCollector{d})
 	registry.MustRegister(d.cleaner.collectors()...)
 	registry.MustRegister(d.speakers, observeCollector{d}, controlCollector{d.control}, rolloutCollector{d}, d.health.failed, pathCollector{d})
 	registry.MustRegister(d.beyond)

@@ -69,7 +69,7 @@ func (r *Runner) attempt(ctx context.Context, a attempted, begun time.Time) erro
 		return err
 	}
 	if whole == nil {
-		r.ledger.settle(d.seq, wait.keeps)
+		r.ledger.settle(d.seq, r.keeping(wait.keeps))
 		r.clear()
 		r.onWire(ctx, begun)
 		return nil
@@ -108,14 +108,14 @@ func (r *Runner) attempt(ctx context.Context, a attempted, begun time.Time) erro
 }
 
 // errCooling says that desired state was invalid a moment ago. It must build
-// coolBuilds times in a row before it is believed again, so that a source that
+// Believed times in a row before it is believed again, so that a source that
 // alternates between good and bad moves nothing (SNP-08).
 var errCooling = errors.New("desired state was invalid: waiting until it stays valid")
 
-const (
-	coolBuilds = 3
-	coolPause  = 2 * time.Second
-)
+// Believed is how many valid builds in a row it takes after an invalid one.
+const Believed = 3
+
+const coolPause = 2 * time.Second
 
 // draft is a snapshot on its way, with the plan towards it.
 type draft struct {
@@ -154,10 +154,10 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 		return nil, 0, fmt.Errorf("read desired state: %w", err)
 	}
 	r.step(StepBuild)
-	next, err := r.b.Update(delta, r.network(), r.cfg.Environment, now)
+	next, err := r.construct(ctx, desired, delta, now)
 	if err != nil {
 		r.invalid(err)
-		r.cool = coolBuilds
+		r.cool = Believed
 		return nil, 0, errCooling
 	}
 	r.built(now)
@@ -171,7 +171,7 @@ func (r *Runner) planOnce(ctx context.Context, desired Desired) (d *draft, unexp
 		return nil, 0, err
 	}
 	if active != nil && next.ID() == active.ID() {
-		r.ledger.settle(seq, nil)
+		r.ledger.settle(seq, r.keeping(nil))
 		r.clear()
 		return nil, 0, nil
 	}
@@ -264,7 +264,7 @@ func (r *Runner) carryOut(ctx context.Context, d *draft, report plan.Report, beg
 		r.failed(err)
 		return err
 	}
-	r.ledger.settle(d.seq, d.keep)
+	r.ledger.settle(d.seq, r.keeping(d.keep))
 	r.clear()
 	d.plan.Generation = head.Generation
 	r.onWire(ctx, time.Now())

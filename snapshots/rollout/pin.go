@@ -105,7 +105,7 @@ func (r *Runner) PendingWith(ctx context.Context, n snapshots.NetworkPart) (plan
 		return plan.Plan{}, plan.Report{}, fmt.Errorf("plan: read desired state: %w", err)
 	}
 	now := time.Now()
-	next, err := snapshots.BuildOver(active, state, n, r.cfg.Environment, now, r.cfg.Limits)
+	next, err := r.buildOver(active, state, n, now)
 	if err != nil {
 		return plan.Plan{}, plan.Report{}, fmt.Errorf("plan: %w", err)
 	}
@@ -154,7 +154,7 @@ func (r *Runner) Damage(ctx context.Context, generation uint64) (snapshots.Asses
 	r.line.Lock()
 	n := r.net
 	r.line.Unlock()
-	now, err := snapshots.BuildOver(good.Snapshot, state, n, r.cfg.Environment, time.Now(), r.cfg.Limits)
+	now, err := r.buildOver(good.Snapshot, state, n, time.Now())
 	if err != nil {
 		return snapshots.Assessment{}, fmt.Errorf("damage: %w", err)
 	}

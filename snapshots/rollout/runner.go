@@ -127,6 +127,8 @@ type Runner struct {
 	queue      map[plan.Key]plan.Item // waits for another rollout to end
 	bookDamage string                 // why the book of rollouts cannot be used
 
+	apart map[string]Apart // accounts at their last-known-good; written under mu as well
+
 	mu       sync.Mutex // guards what follows
 	rollouts []Rollout  // written under line as well: read under either
 	desired  Desired
@@ -234,7 +236,7 @@ func (r *Runner) run(ctx context.Context) error {
 		}
 		backoff = retryMin
 		now := time.Now()
-		retry.Reset(min(r.untilExpiry(now), r.untilWatch(now)))
+		retry.Reset(min(r.untilExpiry(now), r.untilWatch(now), r.untilApart()))
 	}
 }
 
