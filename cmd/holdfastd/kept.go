@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strconv"
 	"time"
@@ -14,8 +15,10 @@ import (
 
 // keptRoutes gives what the neighbors were told last, as the process before
 // left it. Where that is not known for certain, everything may be with them.
-func (d *daemon) keptRoutes() func(netip.Prefix) bool {
-	all, err := guard.ReadKept(d.dir.adjRIBOut())
+func (d *daemon) keptRoutes() func(netip.Prefix) bool { return keptRoutes(d.dir, d.log) }
+
+func keptRoutes(dir dataDir, log *slog.Logger) func(netip.Prefix) bool {
+	all, err := guard.ReadKept(dir.adjRIBOut())
 	told := map[netip.Prefix]bool{}
 	for _, k := range all {
 		if k.Damage != nil {
@@ -26,7 +29,7 @@ func (d *daemon) keptRoutes() func(netip.Prefix) bool {
 		}
 	}
 	if err != nil {
-		d.log.Warn("what the neighbors were told last is not known for certain: nothing is taken from them", "error", err)
+		log.Warn("what the neighbors were told last is not known for certain: nothing is taken from them", "error", err)
 		return func(netip.Prefix) bool { return true }
 	}
 	return func(p netip.Prefix) bool { return told[p] }

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
 	"github.com/holdfast-bgp/holdfast/bgp"
+	"github.com/holdfast-bgp/holdfast/bgp/guard"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
 	"github.com/holdfast-bgp/holdfast/cmd/internal/version"
 	"github.com/holdfast-bgp/holdfast/policy"
@@ -31,11 +32,13 @@ import (
 // follows a feed of signed snapshots and needs nothing of it to keep what is on
 // the wire (DESIGN section 12).
 type lone struct {
-	cfg      *config.Speak
+	cfg      *config.Speak // as it was at the start
+	live     *config.Speak // as it was taken over last; takeOver's alone
 	log      *slog.Logger
 	dir      dataDir
 	store    *snapshots.Dir
 	speaker  bgp.Speaker
+	guard    *guard.Guard // of the speaker
 	follower *rollout.Follower
 	reporter *reporter
 	api      *api.Server // on the admin socket alone
@@ -49,7 +52,7 @@ func speak(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	l := &lone{cfg: cfg, dir: dataDir(cfg.DataDir), kick: make(chan struct{}, 1), log: jsonLog(cfg.LogLevel)}
+	l := &lone{cfg: cfg, live: cfg, dir: dataDir(cfg.DataDir), kick: make(chan struct{}, 1), log: jsonLog(cfg.LogLevel)}
 	for _, n := range notices {
 		l.log.Info("configuration note", "note", n.Error())
 	}
@@ -91,13 +94,14 @@ func (l *lone) open(now time.Time) (err error) {
 	if err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
-	l.speaker = speaker
+	l.speaker, l.guard = speaker, speaker
 	l.follower, err = rollout.NewFollower(rollout.FollowerConfig{
 		Environment: l.cfg.Environment,
 		Network:     l.cfg.Network(nil, nil),
 		Store:       l.store,
 		Applier:     l.speaker,
 		Feed:        source,
+		Kept:        func() func(netip.Prefix) bool { return keptRoutes(l.dir, l.log) },
 		OnApplied:   func(rollout.Applied) { l.reporter.wake() },
 		OnChange:    l.reporter.wake,
 		Logger:      l.log,
@@ -155,6 +159,7 @@ func (l *lone) run(ctx context.Context) error {
 	}
 	l.log.Info("booted", "generation", booted.Head.Generation, "routes", booted.Routes, "none", booted.None)
 	if err := l.listen(); err != nil {
+		l.follower.Ended()
 		return err
 	}
 	running, stop := context.WithCancel(ctx)
@@ -165,6 +170,7 @@ func (l *lone) run(ctx context.Context) error {
 		_ = l.follower.Run(running)
 	}()
 	go l.reporter.run(running)
+	go l.hangup(running)
 	select {
 	case <-l.follower.First():
 		err = l.speaker.Start(ctx)

@@ -66,7 +66,7 @@ func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 	if r.cfg.Observe {
 		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w: generation %d has %d route(s)", ErrLive, l.Head.Generation, l.Snapshot.RouteCount())
 	}
-	r.try(l.Head)
+	r.trial.try(l.Head)
 	findings, err := r.apply(ctx, l.Head, l.Snapshot)
 	if err != nil {
 		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w", err)

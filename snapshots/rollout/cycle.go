@@ -289,7 +289,7 @@ func (r *Runner) deploy(ctx context.Context, s *snapshots.Snapshot, actor, why s
 		return head, nil, fmt.Errorf("store snapshot: %w", err)
 	}
 	r.step(StepApply)
-	r.try(head)
+	r.trial.try(head)
 	findings, err := r.apply(ctx, head, s)
 	if err != nil {
 		return head, findings, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -30,9 +31,12 @@ type FollowerConfig struct {
 	Store       *snapshots.Dir
 	Applier     Applier
 	Feed        Feed
-	OnApplied   func(Applied)
-	OnChange    func()       // something of Status changed; called often, must not block
-	Logger      *slog.Logger // nil discards
+	// Kept gives what the neighbors were told last, as an earlier process left it:
+	// what a quarantine leaves with them. Nil is nothing.
+	Kept      func() func(netip.Prefix) bool
+	OnApplied func(Applied)
+	OnChange  func()       // something of Status changed; called often, must not block
+	Logger    *slog.Logger // nil discards
 }
 
 // Follower is the pipeline of a speaker alone: it builds and judges nothing, it
@@ -44,8 +48,9 @@ type Follower struct {
 	log   *slog.Logger
 	first chan struct{} // closed once a generation is applied
 
-	line   sync.Mutex // one generation at a time; guards mark
+	line   sync.Mutex // one generation at a time; guards the next two
 	marked bool       // the active generation is the last-known-good on disk
+	trial  probation
 
 	mu sync.Mutex
 	st FollowerStatus
@@ -92,16 +97,17 @@ func NewFollower(cfg FollowerConfig) (*Follower, error) {
 	if cfg.OnChange == nil {
 		cfg.OnChange = func() {}
 	}
-	return &Follower{cfg: cfg, log: cfg.Logger, first: make(chan struct{})}, nil
+	return &Follower{cfg: cfg, log: cfg.Logger, first: make(chan struct{}), trial: newProbation(cfg.Store, cfg.Logger)}, nil
 }
 
 // Boot applies the last-known-good, however old, with nothing but the local
 // disk. Without one it does nothing: no neighbor may be let in before First.
-// An error means that there is one and that the speaker does not take it.
+// An error means that there is one and that the speaker does not take it. Two
+// crashes within a minute of applying it boot the one before in its place.
 func (f *Follower) Boot(ctx context.Context) (Booted, error) {
 	f.line.Lock()
 	defer f.line.Unlock()
-	l, err := f.cfg.Store.Good()
+	l, quarantined, err := f.bootable()
 	damage := f.cfg.Store.Damage()
 	if errors.Is(err, snapshots.ErrNone) {
 		return Booted{None: true, Damage: damage}, nil
@@ -109,12 +115,40 @@ func (f *Follower) Boot(ctx context.Context) (Booted, error) {
 	if err != nil {
 		return Booted{Damage: damage}, fmt.Errorf("boot: %w", err)
 	}
+	f.trial.try(l.Head)
 	findings, err := f.apply(ctx, l)
 	if err != nil {
 		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w", err)
 	}
 	f.marked = true
-	return Booted{Head: l.Head, Routes: l.Snapshot.RouteCount(), Findings: findings, Damage: damage}, nil
+	return Booted{Head: l.Head, Routes: l.Snapshot.RouteCount(), Quarantined: quarantined, Findings: findings, Damage: damage}, nil
+}
+
+// Declare takes over what the speaker's configuration declares; sessions
+// makes its neighbors the speaker's. The active generation is applied to them
+// again, so that a neighbor that came gets its routes. On an error of the
+// configuration nothing was changed.
+func (f *Follower) Declare(ctx context.Context, n snapshots.NetworkPart, sessions func(context.Context) error) error {
+	if err := snapshots.ValidateNetwork(n); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	f.line.Lock()
+	defer f.line.Unlock()
+	at := f.Active()
+	if at.Snapshot != nil {
+		if name, differs := otherSession(at.Snapshot, n.Neighbors); differs {
+			return fmt.Errorf("configuration: neighbor %s has another AS, role, kind, site or families than in generation %d: make the two agree", name, at.Head.Generation)
+		}
+	}
+	if err := sessions(ctx); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	f.cfg.Network = n
+	if at.Snapshot == nil {
+		return nil
+	}
+	_, err := f.apply(ctx, at)
+	return err
 }
 
 // First is closed once a generation was handed to the speaker: neighbors that
@@ -123,6 +157,39 @@ func (f *Follower) First() <-chan struct{} { return f.first }
 
 // Run follows the feed until ctx ends. It outlives every error.
 func (f *Follower) Run(ctx context.Context) error {
+	watched := make(chan struct{})
+	go func() { defer close(watched); f.watch(ctx) }()
+	err := f.follow(ctx)
+	<-watched
+	f.Ended() // not deferred: a panic is no end in order
+	return err
+}
+
+// watch ends the trial of what the process has lived with for long enough.
+func (f *Follower) watch(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.trial.timer.C:
+			f.line.Lock()
+			f.trial.survived()
+			f.line.Unlock()
+		}
+	}
+}
+
+// Ended says that the process ends in order. Run does it when its context ends;
+// call it where Run was never reached.
+func (f *Follower) Ended() {
+	if !f.line.TryLock() {
+		return // amid a generation: nothing is certain
+	}
+	defer f.line.Unlock()
+	f.trial.prove()
+}
+
+func (f *Follower) follow(ctx context.Context) error {
 	pause, last, pruned := feedRetryMin, feed.Pointer{}, uint64(0)
 	for ctx.Err() == nil {
 		p, err := f.cfg.Feed.Poll(ctx, last)
@@ -264,6 +331,7 @@ func (f *Follower) mayActivate(p feed.Pointer, h snapshots.Head) string {
 func (f *Follower) activate(ctx context.Context, l snapshots.Loaded) error {
 	begun := time.Now()
 	before := f.Active().Snapshot
+	f.trial.try(l.Head)
 	findings, err := f.apply(ctx, l)
 	if err != nil {
 		f.refused(err)

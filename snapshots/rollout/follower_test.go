@@ -2,12 +2,14 @@ package rollout_test
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 	"github.com/holdfast-bgp/holdfast/snapshots/feed"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
@@ -45,7 +47,12 @@ func newSource(t *testing.T) *source {
 // publish stores a generation with so many routes, and permits it if asked.
 func (s *source) publish(generation uint64, routes int, permit bool) {
 	s.t.Helper()
-	snap := synthetic.Snapshot(synthetic.State(5, routes), 2)
+	s.publishState(generation, synthetic.State(5, routes), permit)
+}
+
+func (s *source) publishState(generation uint64, st addressing.State, permit bool) {
+	s.t.Helper()
+	snap := synthetic.Snapshot(st, 2)
 	h := snapshots.Head{Environment: synthetic.Environment, Epoch: 1, Generation: generation, ID: snap.ID(), Parent: s.last.ID,
 		CreatedAt: synthetic.At.UnixNano(), Actor: "operator/uid:0", Reason: "test"}
 	s.check(s.dir.Put(h, snap))
@@ -71,6 +78,7 @@ type follower struct {
 	store  *snapshots.Dir
 	wire   *speaker
 	source feed.Directory
+	kept   func() func(netip.Prefix) bool
 }
 
 func (s *source) follower() *follower {
@@ -92,7 +100,7 @@ func (f *follower) start() {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { f.store.Close() })
-	f.Follower, err = rollout.NewFollower(rollout.FollowerConfig{Environment: synthetic.Environment, Network: synthetic.Network(2), Store: f.store, Applier: f.wire, Feed: f.source})
+	f.Follower, err = rollout.NewFollower(rollout.FollowerConfig{Environment: synthetic.Environment, Network: synthetic.Network(2), Store: f.store, Applier: f.wire, Feed: f.source, Kept: f.kept})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -118,9 +118,7 @@ type Runner struct {
 	cool int             // builds still to go after an invalid one
 	mark *snapshots.Head // applied but not yet marked last-known-good
 
-	tried   []snapshots.ID // on trial in this process
-	triedAt time.Time      // when the last of them was handed over
-	vigil   *time.Timer    // rings when it has proved itself
+	trial probation
 
 	index      map[plan.Key]position  // see known; nil when it must be made anew
 	unready    int                    // routes that waited for edge machines last time
@@ -150,10 +148,8 @@ func New(cfg Config) (*Runner, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{cfg: cfg, log: log, ledger: newLedger(), wake: make(chan struct{}, 1), net: cfg.Network}
+	r := &Runner{cfg: cfg, log: log, ledger: newLedger(), trial: newProbation(cfg.Store, log), wake: make(chan struct{}, 1), net: cfg.Network}
 	r.b = snapshots.NewBuilder(nil, cfg.Limits)
-	r.vigil = time.NewTimer(trialTime)
-	r.vigil.Stop() // until there is something on trial
 	return r, nil
 }
 
@@ -214,7 +210,7 @@ func (r *Runner) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-r.vigil.C:
+		case <-r.trial.timer.C:
 			r.survived()
 			continue
 		case <-retry.C:

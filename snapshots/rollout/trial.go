@@ -3,6 +3,7 @@ package rollout
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,30 +21,77 @@ const (
 	crashLoop = "system/crash-loop" // the actor of what comes in its place
 )
 
+// probation watches over the generations that a process was told and has not yet
+// lived with for long enough. Whoever has it takes turns.
+type probation struct {
+	store *snapshots.Dir
+	log   *slog.Logger
+	tried []snapshots.ID // on trial in this process
+	at    time.Time      // when the last of them was handed over
+	timer *time.Timer    // rings when it has proved itself
+}
+
+func newProbation(store *snapshots.Dir, log *slog.Logger) probation {
+	p := probation{store: store, log: log, timer: time.NewTimer(trialTime)}
+	p.timer.Stop() // until there is something on trial
+	return p
+}
+
 // try writes down, before a generation is handed to the speaker, that it is on
 // trial. What cannot be written keeps nothing from the wire.
-func (r *Runner) try(head snapshots.Head) {
-	t := r.cfg.Store.Trial()
+func (p *probation) try(head snapshots.Head) {
+	t := p.store.Trial()
 	t.ID, t.Generation, t.At = head.ID, head.Generation, time.Now().UnixNano()
-	if err := r.cfg.Store.SetTrial(t); err != nil {
-		r.log.Warn("a crash of this generation would not be counted", "generation", head.Generation, "error", err)
+	if err := p.store.SetTrial(t); err != nil {
+		p.log.Warn("a crash of this generation would not be counted", "generation", head.Generation, "error", err)
 		return
 	}
-	if !slices.Contains(r.tried, head.ID) {
-		r.tried = append(r.tried, head.ID)
+	if !slices.Contains(p.tried, head.ID) {
+		p.tried = append(p.tried, head.ID)
 	}
-	r.triedAt = time.Now()
-	r.vigil.Reset(trialTime)
+	p.at = time.Now()
+	p.timer.Reset(trialTime)
+}
+
+// survived ends the trial once the process has lived long enough.
+func (p *probation) survived() {
+	if time.Since(p.at) >= trialTime { // else another generation has begun its own
+		p.prove()
+	}
+}
+
+func (p *probation) prove() {
+	if len(p.tried) == 0 {
+		return
+	}
+	if err := p.store.SetTrial(p.store.Trial().Proved(p.tried...)); err != nil {
+		p.log.Warn("the generation stays on trial", "error", err)
+		return
+	}
+	p.tried = nil
+}
+
+// crashed counts the crash of the process before, if it was one, before
+// anything that could crash again is touched. It reports what must be
+// quarantined: true at the second crash within trialTime of the same snapshot.
+func (p *probation) crashed() (bad snapshots.Trial, crashes int, loop bool) {
+	t := p.store.Trial()
+	if t.ID == "" {
+		return t, 0, false
+	}
+	t, crashes = t.Crashed()
+	if err := p.store.SetTrial(t); err != nil {
+		p.log.Warn("crash not counted", "generation", t.Generation, "error", err)
+	}
+	p.log.Warn("the process before this one ended within a minute of applying a generation", "generation", t.Generation, "crashes", crashes)
+	return t, crashes, crashes >= maxCrashes
 }
 
 // survived ends the trial once the process has lived long enough.
 func (r *Runner) survived() {
 	r.line.Lock()
 	defer r.line.Unlock()
-	if time.Since(r.triedAt) < trialTime {
-		return // another generation has begun its own
-	}
-	r.prove()
+	r.trial.survived()
 }
 
 // Ended says that the process ends in order, whatever the reason: that is no
@@ -53,34 +101,7 @@ func (r *Runner) Ended() {
 		return // amid a generation: nothing is certain
 	}
 	defer r.line.Unlock()
-	r.prove()
-}
-
-func (r *Runner) prove() {
-	if len(r.tried) == 0 {
-		return
-	}
-	if err := r.cfg.Store.SetTrial(r.cfg.Store.Trial().Proved(r.tried...)); err != nil {
-		r.log.Warn("the generation stays on trial", "error", err)
-		return
-	}
-	r.tried = nil
-}
-
-// crashed counts the crash of the process before, if it was one, before
-// anything that could crash again is touched. It reports what must be
-// quarantined: true at the second crash within trialTime of the same snapshot.
-func (r *Runner) crashed() (bad snapshots.Trial, crashes int, loop bool) {
-	t := r.cfg.Store.Trial()
-	if t.ID == "" {
-		return t, 0, false
-	}
-	t, crashes = t.Crashed()
-	if err := r.cfg.Store.SetTrial(t); err != nil {
-		r.log.Warn("crash not counted", "generation", t.Generation, "error", err)
-	}
-	r.log.Warn("the process before this one ended within a minute of applying a generation", "generation", t.Generation, "crashes", crashes)
-	return t, crashes, crashes >= maxCrashes
+	r.trial.prove()
 }
 
 // quarantine is what boots in place of a generation that crashed the process
@@ -89,7 +110,7 @@ func (r *Runner) crashed() (bad snapshots.Trial, crashes int, loop bool) {
 // error says that there is nothing else to boot.
 func (r *Runner) quarantine(t snapshots.Trial, crashes int, good snapshots.Loaded) (snapshots.Loaded, error) {
 	t = t.Quarantine(t.ID)
-	then, err := r.beforeBad(t, good)
+	then, err := beforeBad(r.cfg.Store, t, good)
 	if err != nil {
 		return snapshots.Loaded{}, err
 	}
@@ -143,16 +164,16 @@ func (r *Runner) ways(t snapshots.Trial, then snapshots.Loaded) []func() (*snaps
 
 // beforeBad is the last-known-good, or if that is what crashed, the newest
 // older generation that is not quarantined and loads.
-func (r *Runner) beforeBad(t snapshots.Trial, good snapshots.Loaded) (snapshots.Loaded, error) {
+func beforeBad(store *snapshots.Dir, t snapshots.Trial, good snapshots.Loaded) (snapshots.Loaded, error) {
 	if good.Snapshot != nil && !slices.Contains(t.Quarantined, good.Head.ID) {
 		return good, nil
 	}
 	last := errors.New("there is no older generation")
-	for _, h := range slices.Backward(r.cfg.Store.History()) {
-		if h.Generation >= t.Generation || slices.Contains(t.Quarantined, h.ID) {
+	for _, h := range slices.Backward(store.History()) {
+		if t.Generation > 0 && h.Generation >= t.Generation || slices.Contains(t.Quarantined, h.ID) {
 			continue
 		}
-		l, err := r.cfg.Store.Get(h.Generation, good.Snapshot)
+		l, err := store.Get(h.Generation, good.Snapshot)
 		if err == nil {
 			return l, nil
 		}
@@ -183,8 +204,7 @@ func (r *Runner) bringForward(t snapshots.Trial, then snapshots.Loaded, s *snaps
 // pinQuarantined keeps the builder from making the bad generation again. A pin
 // that is there already does that, and stays.
 func (r *Runner) pinQuarantined(t snapshots.Trial, l snapshots.Loaded) {
-	why := fmt.Sprintf("generation %d is quarantined: the daemon crashed %d times within %d s of applying it. Look at what would change with holdfast plan show, mend it or the daemon, then holdfast snapshot unpin",
-		t.Generation, maxCrashes, int(trialTime.Seconds()))
+	why := whyQuarantined(t.Generation)
 	r.log.Error("generation quarantined, the one before boots", "alert", "generation_quarantined", "quarantined", t.Generation, "snapshot", t.ID, "generation", l.Head.Generation)
 	if _, pinned := r.cfg.Store.Pinned(); pinned {
 		return
@@ -194,6 +214,11 @@ func (r *Runner) pinQuarantined(t snapshots.Trial, l snapshots.Loaded) {
 		r.stop(why)
 		r.degraded(err)
 	}
+}
+
+func whyQuarantined(generation uint64) string {
+	return fmt.Sprintf("generation %d is quarantined: the daemon crashed %d times within %d s of applying it. Look at what would change with holdfast plan show, mend it or the daemon, then holdfast snapshot unpin",
+		generation, maxCrashes, int(trialTime.Seconds()))
 }
 
 // guarded turns a panic over what crashed already into an error.
@@ -208,7 +233,7 @@ func guarded[T any](f func() (T, error)) (out T, err error) {
 
 // bootable is what Boot is to apply, and which generation it quarantined for it.
 func (r *Runner) bootable() (l snapshots.Loaded, quarantined uint64, err error) {
-	t, crashes, loop := r.crashed()
+	t, crashes, loop := r.trial.crashed()
 	if !loop {
 		return r.lastKnownGood()
 	}

@@ -118,7 +118,7 @@ func TestOnePipeline(t *testing.T) {
 		"Apply":     {"apply", "applyTo", "tellAgain"},
 		"tellAgain": {"bootStatic"}, // what the neighbors hold already
 		"applyTo":   {"apply"},
-		"apply":     {"Boot", "activate", "deploy"},
+		"apply":     {"Boot", "Declare", "activate", "deploy"}, // Declare: what is active, to other neighbors
 		"deploy":    {"TakeDown", "carryOut", "remainder", "rollback"},
 		"carryOut":  {"Reconfigure", "attempt", "refused"},
 	} {
