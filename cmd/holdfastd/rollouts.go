@@ -49,6 +49,14 @@ func (h *healthSources) Judge(q health.Question) health.Answer {
 	return h.Board.Judge(q)
 }
 
+// Harmed is Board.Harmed; sources that a person turned off say nothing.
+func (h *healthSources) Harmed(since, at time.Time) []string {
+	if h.off() {
+		return nil
+	}
+	return h.Board.Harmed(since, at)
+}
+
 // Pushed implements api.HealthBoard.
 func (h *healthSources) Pushed() bool { return h.push }
 

@@ -69,6 +69,7 @@ type daemon struct {
 	control   *control.Control
 	health    *healthSources
 	loads     *loadSources
+	deploys   deployWatch
 	edge      *edgeMachines
 	beyond    *beyond
 	api       *api.Server
@@ -323,6 +324,7 @@ func (d *daemon) run(ctx context.Context) error {
 	go d.beyond.run(running)
 	go d.health.run(running)
 	go d.loads.run(running)
+	go d.watchDeploys(running)
 	d.watch(running)
 	stop()
 	<-ended
@@ -579,6 +581,7 @@ func (d *daemon) refused(p plan.Plan, r plan.Report) {
 }
 
 func (d *daemon) applied(a rollout.Applied) {
+	d.deploys.applied(a, time.Now())
 	d.feed.refresh(time.Now())
 	d.log.Info("applied", "generation", a.Head.Generation, "changes", len(a.Plan.Changes), "actor", a.Head.Actor, "took", a.Took.String())
 	for _, f := range a.Findings {

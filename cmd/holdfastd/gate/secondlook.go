@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -25,11 +26,27 @@ type SecondLook struct {
 	out  atomic.Pointer[map[string]bool]
 
 	leaks map[string]leaks // by neighbor
+
+	outside chan Sighting
 }
+
+// Sighting is a leak of ours that somebody else saw: a collector, a router's
+// BMP session. The guard never saw it leave, so that one is enough.
+type Sighting struct {
+	Source   string // who saw it
+	Neighbor string // that it went through; empty if nobody knows
+	Prefixes []netip.Prefix
+	Why      string
+	At       time.Time
+}
+
+// maxOutside bounds the sightings that wait; what is one too many says nothing
+// that those before it do not.
+const maxOutside = 1024
 
 // NewSecondLook makes one that has seen nothing.
 func NewSecondLook(log *slog.Logger) *SecondLook {
-	return &SecondLook{log: log, seen: make(chan bgp.Event, maxSeen), lost: make(chan struct{}, 1)}
+	return &SecondLook{log: log, seen: make(chan bgp.Event, maxSeen), lost: make(chan struct{}, 1), outside: make(chan Sighting, maxOutside)}
 }
 
 // OutOfService names the neighbors that are drained, or gone from the
@@ -65,6 +82,8 @@ func (l *SecondLook) Run(ctx context.Context, b *breaker.Breaker) {
 			l.open(b, "observations of the wire were lost: more came than the breaker took")
 		case e := <-l.seen:
 			l.tell(b, e)
+		case s := <-l.outside:
+			l.leaked(b, s)
 		}
 	}
 }
@@ -126,6 +145,32 @@ func (l *SecondLook) leak(b *breaker.Breaker, e bgp.Event) {
 		return
 	}
 	l.log.Error("breaker opened: leaks were blocked", "page", true, "trip", trip, "neighbor", e.Neighbor, "prefixes", n.prefixes)
+}
+
+// Outside takes in a leak that was seen elsewhere, and never blocks. It opens
+// the neighbor, or everything where nobody knows through whom it went.
+func (l *SecondLook) Outside(s Sighting) {
+	if len(s.Prefixes) == 0 {
+		return
+	}
+	select {
+	case l.outside <- s:
+	default:
+	}
+}
+
+func (l *SecondLook) leaked(b *breaker.Breaker, s Sighting) {
+	scope := breaker.Scope{Kind: breaker.ScopeNeighbor, Key: s.Neighbor}
+	if s.Neighbor == "" {
+		scope = breaker.Global
+	}
+	why := fmt.Sprintf("%s saw a leak of %d prefixes, %s among them: %s", s.Source, len(s.Prefixes), s.Prefixes[0], s.Why)
+	trip, err := b.TripBy("breaker.leak", scope, why, breaker.Actor{Kind: breaker.ActorKind(addressing.System), Key: "system/" + s.Source}, s.At)
+	if err != nil {
+		l.log.Error("breaker could not be opened; it holds by itself", "error", err)
+		return
+	}
+	l.log.Error("breaker opened: a leak was seen elsewhere", "page", true, "trip", trip, "source", s.Source, "neighbor", s.Neighbor, "prefixes", len(s.Prefixes))
 }
 
 func (l *SecondLook) open(b *breaker.Breaker, why string) {

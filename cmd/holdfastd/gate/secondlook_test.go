@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/bgp"
@@ -103,5 +104,39 @@ func TestBlockedLeaksOpenTheirNeighbor(t *testing.T) {
 	}
 	if !found {
 		t.Error("the neighbor's scope did not open")
+	}
+}
+
+// A leak that somebody else saw opens the neighbor it went through, or
+// everything where nobody knows; a sighting of nothing opens nothing.
+func TestLeakSeenElsewhereOpens(t *testing.T) {
+	for name, want := range map[string]breaker.Scope{"transit-a": {Kind: breaker.ScopeNeighbor, Key: "transit-a"}, "": breaker.Global} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate(t, fullTable(100))
+			b := g.breaker.(*breaker.Breaker)
+			look := NewSecondLook(slog.New(slog.DiscardHandler))
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go look.Run(ctx, b)
+			look.Outside(Sighting{Source: "collector", Neighbor: name, At: noon})
+			synctest.Wait()
+			if s := b.State(noon); s != breaker.Closed {
+				t.Fatalf("a sighting of nothing made the breaker %s", s)
+			}
+			look.Outside(Sighting{Source: "collector", Neighbor: name, Prefixes: []netip.Prefix{nth(1)}, Why: "valley", At: noon})
+			synctest.Wait()
+			for _, s := range b.Status(noon) {
+				if (s.State == breaker.Open) != (s.Scope == want) {
+					t.Errorf("%s is %s, want %s open", s.Scope, s.State, want)
+				}
+			}
+			if e := b.Evidence(want, noon); e.Rule != "breaker.leak" {
+				t.Errorf("opened by %q", e.Rule)
+			}
+		})
+	}
+	look := NewSecondLook(slog.New(slog.DiscardHandler))
+	for range maxOutside + 10 { // nobody listens, and nobody waits
+		look.Outside(Sighting{Source: "collector", Prefixes: []netip.Prefix{nth(1)}})
 	}
 }

@@ -2,6 +2,8 @@ package health
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -84,6 +86,43 @@ func (b *Board) Judge(q Question) Answer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return judge(b.all, q, t)
+}
+
+// recent is the part of the time since a deploy that is compared: what was well
+// for a while after it must not hide what is not any more.
+const recent = 2 * bucketSeconds * time.Second
+
+// Harmed lists the accounts whose service at some site got worse since a time,
+// by what was seen lately against before then. An account under attack, or one
+// of which nothing is heard any more, is not among them.
+func (b *Board) Harmed(since, at time.Time) []string {
+	t := b.thresholds.orDefault()
+	from := at.Add(-recent)
+	if from.Before(since) {
+		from = since
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	j := judging{t: t, attacked: attacked(b.all, at)}
+	harmed := map[string]bool{}
+	per := map[[2]string]*comparison{} // account and site
+	for k, s := range b.all {
+		if j.attacked[k.account] {
+			continue
+		}
+		c := per[[2]string{k.account, k.site}]
+		if c == nil {
+			c = &comparison{}
+			per[[2]string{k.account, k.site}] = c
+		}
+		c.add(s.sum(since.Add(-t.Before), since), s.sum(from, at.Add(time.Second)), s.last.After(since) && at.Sub(s.last) <= t.Silence)
+	}
+	for k, c := range per {
+		if j.harmed(c, &site{}) != "" {
+			harmed[k[0]] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(harmed))
 }
 
 // Count is how many series are kept, and how many of them spoke lately.
