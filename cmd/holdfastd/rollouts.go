@@ -163,7 +163,7 @@ func (d *daemon) rolledOut(r rollout.Rollout, e rollout.Effect) {
 	}
 	d.log.Error("a rollout did harm: what it took down is put back", "rollout", r.ID, "wave", r.Released, "why", r.Why)
 	by := breaker.Actor{Kind: breaker.ActorKind(addressing.System), Key: "system/rollout"}
-	if _, err := d.breaker.Trip(breaker.Global, breaker.Open, "rollout "+r.ID+" did harm: "+r.Why, by, time.Now()); err != nil {
+	if _, err := d.breaker.TripBy("breaker.health", breaker.Global, "rollout "+r.ID+" did harm: "+r.Why, by, time.Now()); err != nil {
 		d.log.Error("breaker could not be opened; it holds by itself", "error", err)
 	}
 }

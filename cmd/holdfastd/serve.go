@@ -575,7 +575,7 @@ func (d *daemon) refused(p plan.Plan, r plan.Report) {
 		return
 	}
 	builder := breaker.Actor{Kind: breaker.ActorKind(addressing.System), Key: "system/builder"}
-	if _, err := d.breaker.Trip(breaker.Global, breaker.Open, "desired state looks like a lost database", builder, time.Now()); err != nil {
+	if _, err := d.breaker.TripBy("breaker.lost-database", breaker.Global, "desired state looks like a lost database", builder, time.Now()); err != nil {
 		d.log.Error("breaker could not be opened; it holds by itself", "error", err)
 	}
 }
