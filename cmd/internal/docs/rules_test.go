@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	comment      = regexp.MustCompile(`//.*`)
-	ruleInCode   = regexp.MustCompile(`"((?:breaker|plan|snapshot|boot)\.[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*)"`)
-	nameOnPage   = regexp.MustCompile("`([a-z0-9]+[./][A-Za-z0-9/.-]+)`")
+	comment    = regexp.MustCompile(`//.*`)
+	ruleInCode = regexp.MustCompile(`"((?:breaker|plan|snapshot|boot)\.[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*)"`)
+	nameOnPage = regexp.MustCompile("`([a-z0-9]+[./][A-Za-z0-9/.-]+)`")
 )
 
 // ruleSources is where rules of the daemon are named. What else looks like one
