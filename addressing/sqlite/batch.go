@@ -62,12 +62,11 @@ func (s *Store) writeLoop() {
 			return
 		case j := <-s.jobs:
 			if c == nil {
-				raw, err := s.write.Conn(context.Background())
-				if err != nil {
+				var err error
+				if c, err = s.newWriter(); err != nil {
 					j.done <- unavailable("write database", s.path, err)
 					continue
 				}
-				c = newConn(raw)
 			}
 			if !s.batch(c, j) {
 				// The connection's transaction is in doubt: start with a new one.
@@ -76,6 +75,22 @@ func (s *Store) writeLoop() {
 			}
 		}
 	}
+}
+
+// newWriter takes the connection that writes. Statements with triggers keep what
+// they overwrite until they end: in memory, where that is given back each time,
+// and not in a file that grows until the transaction ends.
+func (s *Store) newWriter() (*conn, error) {
+	raw, err := s.write.Conn(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(raw)
+	if err := c.exec("PRAGMA temp_store = MEMORY"); err != nil {
+		c.discard()
+		return nil, err
+	}
+	return c, nil
 }
 
 // batch runs jobs until none waits. It returns false if the connection cannot
