@@ -25,10 +25,13 @@ import (
 // Neighbors that see the same routes share them: nothing in a Target may be
 // written to.
 func Targets(s *Snapshot, epoch, generation uint64, wave int) (Target, []policy.Finding) {
+	return new(Targeter).Targets(s, epoch, generation, wave)
+}
+
+// targets puts a Target together from the table of each view.
+func targets(s *Snapshot, epoch, generation uint64, wave int, table func(*view) []TargetRoute) (Target, []policy.Finding) {
 	t := Target{Epoch: epoch, Generation: generation, Wave: wave, ID: s.ID(), Neighbors: make(map[string]NeighborTarget, len(s.Network.Neighbors))}
-	routes := s.sortedRoutes()
 	mark := s.Network.mark()
-	shared := map[string][]TargetRoute{}
 	var findings []policy.Finding
 	for i := range s.Network.Neighbors {
 		n := &s.Network.Neighbors[i]
@@ -43,11 +46,7 @@ func Targets(s *Snapshot, epoch, generation uint64, wave int) (Target, []policy.
 			}
 			t.Shutdown[n.Name] = by.Reason
 		}
-		key := v.key()
-		if _, done := shared[key]; !done {
-			shared[key] = v.routes(routes)
-		}
-		t.Neighbors[n.Name] = NeighborTarget{Routes: shared[key]}
+		t.Neighbors[n.Name] = NeighborTarget{Routes: table(v)}
 	}
 	return t, findings
 }

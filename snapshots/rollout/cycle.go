@@ -307,7 +307,7 @@ func (r *Runner) deploy(ctx context.Context, s *snapshots.Snapshot, actor, why s
 // apply hands the Target to the speaker: the neighbors that the snapshot and
 // the configuration both know.
 func (r *Runner) apply(ctx context.Context, head snapshots.Head, s *snapshots.Snapshot) ([]policy.Finding, error) {
-	t, findings := snapshots.Targets(s, head.Epoch, head.Generation, firstWave)
+	t, findings := r.aim.Targets(s, head.Epoch, head.Generation, firstWave)
 	known := map[string]bool{}
 	for _, n := range r.net.Neighbors {
 		known[n.Name] = true

@@ -110,8 +110,9 @@ type Runner struct {
 	ledger *ledger
 	wake   chan struct{}
 
-	line sync.Mutex // one generation at a time, rollbacks included; guards the next nine
+	line sync.Mutex // one generation at a time, rollbacks included; guards the next ten
 	b    *snapshots.Builder
+	aim  snapshots.Targeter
 	read time.Time // when all of desired state was read last
 	from Desired   // where it was read: revisions of one mean nothing to another
 	net  snapshots.NetworkPart

@@ -19,7 +19,8 @@ type baseline struct {
 	counted    bool
 	counts     breaker.Baseline
 	loads      []snapshots.Load
-	routes     map[string]int // by site
+	routes     map[string]int   // by site
+	shares     map[string]share // by account, as counted last
 }
 
 // room is how full the tables of the active snapshot are at far ends that have
@@ -55,7 +56,8 @@ func (b *baseline) follow(snap *snapshots.Snapshot, generation uint64) {
 	if b.counted && b.generation == generation {
 		return
 	}
-	b.counts, b.routes, b.generation, b.counted = countSnapshot(snap), map[string]int{}, generation, true
+	b.routes, b.generation, b.counted = map[string]int{}, generation, true
+	b.counts, b.shares = countSnapshot(snap, b.shares)
 	b.loads = snap.Loads()
 	if snap == nil {
 		return
@@ -68,60 +70,99 @@ func (b *baseline) follow(snap *snapshots.Snapshot, generation uint64) {
 	}
 }
 
+// share is what one account adds to the counts. Its part says whether it must
+// be counted again.
+type share struct {
+	part     snapshots.Sum
+	bindings int
+	routes   breaker.Count
+	space    breaker.Count
+	services map[string]breaker.Count
+}
+
 // countSnapshot counts every advertised prefix once. Prefixes that rest
 // withdrawn are outside the baselines but in the neighbors' tables (DESIGN
-// section 4).
-func countSnapshot(s *snapshots.Snapshot) breaker.Baseline {
+// section 4). known are the shares of an earlier snapshot.
+func countSnapshot(s *snapshots.Snapshot, known map[string]share) (breaker.Baseline, map[string]share) {
 	out := breaker.Baseline{
 		Accounts:  map[string]breaker.Count{},
 		Neighbors: map[string]breaker.Count{},
 		Services:  map[string]breaker.Count{},
 	}
+	shares := map[string]share{}
 	if s == nil {
-		return out
+		return out, shares
 	}
 	for i := range s.Accounts {
-		countAccount(&out, &s.Accounts[i])
-		tally := s.Tally(i)
-		for _, n := range s.Network.Neighbors {
-			if s.Network.DutyOf(&n) == snapshots.Drained {
-				continue // it holds nothing on purpose: there is no floor under it
-			}
-			c := out.Neighbors[n.Name]
+		part := &s.Accounts[i]
+		sum := s.PartSum(part.Account)
+		one, found := known[part.Account]
+		if !found || sum == "" || one.part != sum {
+			one = countAccount(part)
+			one.part = sum
+		}
+		shares[part.Account] = one
+		one.addTo(&out, part)
+	}
+	countNeighbors(&out, s)
+	return out, shares
+}
+
+func countNeighbors(out *breaker.Baseline, s *snapshots.Snapshot) {
+	for _, n := range s.Network.Neighbors {
+		if s.Network.DutyOf(&n) == snapshots.Drained {
+			continue // it holds nothing on purpose: there is no floor under it
+		}
+		var c breaker.Count
+		for i := range s.Accounts {
+			tally := s.Tally(i)
 			if n.Carries(addressing.IPv4) {
 				c.IPv4 += tally.At(n.Site, addressing.IPv4)
 			}
 			if n.Carries(addressing.IPv6) {
 				c.IPv6 += tally.At(n.Site, addressing.IPv6)
 			}
-			out.Neighbors[n.Name] = c
 		}
+		out.Neighbors[n.Name] = c
 	}
-	return out
 }
 
-func countAccount(out *breaker.Baseline, part *snapshots.AccountPart) {
-	for _, p := range part.Prefixes {
-		for _, b := range p.Bindings {
+func (s share) addTo(out *breaker.Baseline, part *snapshots.AccountPart) {
+	out.Bindings += s.bindings
+	if s.routes == (breaker.Count{}) {
+		return
+	}
+	out.Accounts[part.Account] = s.routes
+	for id, n := range s.services {
+		out.Services[id] = add(out.Services[id], n)
+	}
+	if part.Kind != addressing.FirstParty {
+		out.Customer = add(out.Customer, s.routes)
+		out.Space = add(out.Space, s.space)
+	}
+}
+
+func countAccount(part *snapshots.AccountPart) share {
+	out := share{services: map[string]breaker.Count{}}
+	for i := range part.Prefixes {
+		for _, b := range part.Prefixes[i].Bindings {
 			if b.Active {
-				out.Bindings++
+				out.bindings++
 			}
 		}
 	}
-	for _, r := range part.Routes {
+	for i := range part.Routes {
+		r := &part.Routes[i]
 		if r.Resting == addressing.RestingWithdrawn {
 			continue
 		}
 		one := countOne(r.CIDR)
-		out.Accounts[part.Account] = add(out.Accounts[part.Account], one)
+		out.routes, out.space = add(out.routes, one), add(out.space, space(r.CIDR))
 		for _, id := range r.Services {
-			out.Services[id] = add(out.Services[id], one)
-		}
-		if part.Kind != addressing.FirstParty {
-			out.Customer = add(out.Customer, one)
-			out.Space = add(out.Space, space(r.CIDR))
+			out.services[id] = add(out.services[id], one)
 		}
 	}
+	return out
 }
 
 func add(a, b breaker.Count) breaker.Count {

@@ -145,7 +145,7 @@ func TestBaselineCountsEachPrefixOnce(t *testing.T) {
 	s := fullTable(100)
 	s.Accounts[0].Kind = addressing.FirstParty // 3 routes
 	s.Accounts[1].Routes[0].Resting = addressing.RestingWithdrawn
-	got := countSnapshot(s)
+	got, _ := countSnapshot(s, nil)
 	if got.Customer.IPv4 != 100-3-1 || got.Customer.IPv6 != 0 {
 		t.Errorf("customers %v, want 96: first-party and on-demand prefixes are outside", got.Customer)
 	}
@@ -155,7 +155,7 @@ func TestBaselineCountsEachPrefixOnce(t *testing.T) {
 	if got.Accounts["account-01"].IPv4 != 2 || got.Services["cdn"].IPv4 != 99 {
 		t.Errorf("account %v, service %v", got.Accounts["account-01"], got.Services["cdn"])
 	}
-	if empty := countSnapshot(nil); empty.Customer.Total() != 0 {
+	if empty, _ := countSnapshot(nil, nil); empty.Customer.Total() != 0 {
 		t.Errorf("no snapshot counts %v", empty)
 	}
 }
