@@ -165,6 +165,36 @@ func TestSelectivity(t *testing.T) {
 }
 
 // Many actors that none explains alone open the global scope.
+// Half of one service's prefixes, taken down by many actors from many accounts,
+// opens that service and nothing else; the other service goes on.
+func TestServiceScope(t *testing.T) {
+	w := newNetwork(400, 100, 0)
+	w.base.Services = map[string]Count{"dns": {IPv4: 60}, "cdn": {IPv4: 340}}
+	h := newHarness(t, w, only(func(l *Limits) { l.Service = DefaultLimits().Service }))
+	ask := func(i int, service string) Decision {
+		l := w.customers[i]
+		l.Services = []string{service}
+		return h.propose(Proposal{ID: fmt.Sprint(service, i), Actor: operator(fmt.Sprint(i)), At: at(time.Duration(i) * time.Second), Losses: []Loss{l}})
+	}
+	allowed := 0
+	for i := range 40 {
+		if ask(i, "dns").Verdict == Allow {
+			allowed++
+		}
+	}
+	if allowed != 30 {
+		t.Errorf("%d of 60 prefixes of one service went, want 30", allowed)
+	}
+	h.wantState(Scope{ScopeService, "dns"}, Open)
+	h.wantState(Global, Closed)
+	if d := ask(50, "cdn"); d.Verdict != Allow {
+		t.Errorf("another service is held: %v", d.Findings)
+	}
+	if len(h.m.Status()) != 2 {
+		t.Errorf("it cascaded: %+v", h.m.Status())
+	}
+}
+
 func TestManyActorsOpenGlobal(t *testing.T) {
 	h := newHarness(t, feb20(), DefaultLimits())
 	for i, l := range h.net.take(0, 60) {

@@ -24,13 +24,14 @@ const (
 	assessAll   = 30 * time.Second
 )
 
-// beyond is what routers tell of our routes. It watches: nothing here reaches
-// the breaker, a rollout or the wire.
+// beyond is what routers tell of our routes. It watches: nothing here reaches a
+// rollout or the wire. A leak is told to the breaker, which holds.
 type beyond struct {
 	station *station.Station
 	speaker func() bgp.Speaker
 	log     *slog.Logger
 	told    map[string]station.Finding // that were logged
+	leaked  func(station.Finding)      // a leak is new; nil is nobody to tell
 }
 
 var _ api.BeyondEdge = (*beyond)(nil)
@@ -110,6 +111,9 @@ func (b *beyond) tell() {
 		if known && f.Prefixes < 2*was.Prefixes {
 			now[key] = was // the next line is for twice as many
 			continue
+		}
+		if f.Kind == station.Leak && !f.Stale && !known && b.leaked != nil {
+			b.leaked(f)
 		}
 		b.log.Error("beyond the edge: "+f.String(), "alert", "beyond_"+string(f.Kind), "router", f.Router, "site", f.Site, "session", f.Session,
 			"witness", f.Witness, "family", f.Family.String(), "prefixes", f.Prefixes, "since", f.Since)

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,9 +14,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/breaker"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
-	"github.com/holdfast-bgp/holdfast/policy"
 	"github.com/holdfast-bgp/holdfast/snapshots"
-	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
 )
 
 // Every switch says what it does, what else it does, and what it is when nobody
@@ -157,41 +153,13 @@ func oneSwitch(t *testing.T, s breaker.Switch) {
 	}
 }
 
-// wireOf counts what a neighbor would be told.
-type wireOf struct {
-	mu        sync.Mutex
-	held      map[netip.Prefix]bool
-	withdrawn []netip.Prefix
-}
-
-// Apply implements rollout.Applier.
-func (w *wireOf) Apply(_ context.Context, t snapshots.Target) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := map[netip.Prefix]bool{}
-	for _, r := range t.Neighbors["transit-a"].Routes {
-		now[r.Prefix] = true
-	}
-	for p := range w.held {
-		if !now[p] {
-			w.withdrawn = append(w.withdrawn, p)
-		}
-	}
-	w.held = now
-	return nil
-}
-
-func (w *wireOf) count() (held, withdrawn int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.held), len(w.withdrawn)
-}
-
 // Every switch against every type of object that is created, edited or removed
 // while it is on, off and toggled: nothing is ever withdrawn, nothing panics,
 // and what is refused is refused by the switch.
 func TestNoSwitchWithdraws(t *testing.T) {
-	n := newSwitched(t)
+	limits := withSwitches(breaker.DefaultLimits())
+	limits.Actor, limits.Bindings, limits.Modifies = nil, nil, nil // a hundred rounds are not what they are for
+	n := newSmall(t, limits)
 	for i, s := range killSwitches() {
 		for j, state := range []string{"off", "toggled"} {
 			turn := func(off bool) {
@@ -242,56 +210,9 @@ func TestNoSwitchWithdraws(t *testing.T) {
 	}
 }
 
-// switched is a network whose switches are turned.
-type switched struct {
-	*desk
-	b    *breaker.Breaker
-	wire *wireOf
-}
-
-func newSwitched(t *testing.T) *switched {
-	dir := t.TempDir()
-	if err := breaker.Init(dir, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	limits := withSwitches(breaker.DefaultLimits())
-	limits.Actor, limits.Bindings, limits.Modifies = nil, nil, nil // a hundred rounds are not what they are for
-	b, err := breaker.OpenDir(dir, breaker.Options{Limits: limits, At: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
-	root := filepath.Join(t.TempDir(), "snapshots")
-	if err := snapshots.Init(root, snapshots.Options{Environment: "test"}); err != nil {
-		t.Fatal(err)
-	}
-	store, err := snapshots.Open(root, snapshots.Options{Environment: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	var runner *rollout.Runner
-	g := gate.New(b, func() (*snapshots.Snapshot, snapshots.Head) { l := runner.Active(); return l.Snapshot, l.Head })
-	n := &switched{desk: newDesk(t), b: b, wire: &wireOf{}}
-	n.registry = addressing.NewRegistry(n.store, g, addressing.Options{Entropy: rand.Reader, AllowSpecial: true, Grace: time.Hour, Notify: func(c addressing.ChangeSet) { runner.Notify(c) }})
-	them := policy.Neighbor{Name: "transit-a", Kind: policy.EBGP, Site: "default", Address: netip.MustParseAddr("192.0.2.2"), ASN: 64510, LocalASN: 64500, Role: policy.RoleCustomer,
-		Families: []addressing.Family{addressing.IPv4}, NextHop4: netip.MustParseAddr("192.0.2.1")}
-	runner, err = rollout.New(rollout.Config{Environment: "test", Store: store, Applier: n.wire, Gate: g, Explain: g.Explain,
-		Network: snapshots.NetworkPart{ASN: 64500, Sites: []string{"default"}, Neighbors: []policy.Neighbor{them}}})
-	n.must(err)
-	_, err = runner.Boot(t.Context())
-	n.must(err)
-	running, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = runner.Run(running) }()
-	t.Cleanup(func() { stop(); <-ended })
-	runner.AttachDesired(n.registry)
-	return n
-}
-
 // everyObject creates, changes and removes one object of each type, and gives
 // each answer.
-func (n *switched) everyObject(i int) map[string]error {
+func (n *small) everyObject(i int) map[string]error {
 	out := map[string]error{}
 	ctx, q := n.t.Context(), n.request(time.Now())
 	note := func(what string, err error) bool { out[what] = err; return err == nil }

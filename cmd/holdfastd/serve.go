@@ -131,6 +131,7 @@ func (d *daemon) open(now time.Time) (err error) {
 	if d.beyond, err = newBeyond(d.cfg, func() bgp.Speaker { return d.speaker }, d.log, now); err != nil {
 		return err
 	}
+	d.beyond.leaked = d.leakSeen
 	if err = d.openSpeaker(); err != nil {
 		return fmt.Errorf("speaker: %w", err)
 	}
