@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -129,7 +130,7 @@ func (conn *connection) get(r *http.Response, err error) answer {
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		return answer{err: fmt.Errorf("the daemon does not answer: %w", err)}
+		return answer{err: fmt.Errorf("the daemon does not answer: %w\nnext: %s", err, whereIsIt(err))}
 	}
 	defer r.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer))
@@ -140,6 +141,17 @@ func (conn *connection) get(r *http.Response, err error) answer {
 		return answer{err: refusal(r.StatusCode, body)}
 	}
 	return answer{body: body}
+}
+
+// whereIsIt is what to look at when nothing answers. The wire needs none of it.
+func whereIsIt(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "the socket is for root and for the daemon's own user; others use --server with a token"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it hangs: its log and docs/runbooks/daemon-down.md; the wire stays as it is"
+	}
+	return "is it running, and is that its socket or address? docs/runbooks/daemon-down.md; the wire stays as it is"
 }
 
 // into decodes the answer.

@@ -19,7 +19,7 @@ func neighborCommands() []*cli.Command {
 				return show(c, conn.get(conn.ListNeighbors(c.Context)), &l, func(w *tabwriter.Writer) error {
 					row(w, "NAME", "ADDRESS", "ASN", "ROLE", "STATE", "UP", "ADVERTISED", "TARGET")
 					for _, n := range l.Items {
-						row(w, n.Name, n.Address, n.Asn, n.Role, stateOf(n), time.Duration(n.UptimeSeconds)*time.Second, families(n.Advertised), families(n.Target))
+						row(w, n.Name, n.Address, n.Asn, n.Role, stateOf(n), uptime(n), families(n.Advertised), families(n.Target))
 					}
 					return nil
 				})
@@ -66,7 +66,8 @@ func drawNeighbor(w *tabwriter.Writer, n client.Neighbor) {
 	row(w, "kind", n.Kind)
 	row(w, "role", fmt.Sprintf("%s, theirs %s", orNone(n.Role), orNone(optional(n.RemoteRole))))
 	row(w, "state", stateOf(n))
-	row(w, "up", time.Duration(n.UptimeSeconds)*time.Second)
+	row(w, "since", optional(n.Since))
+	row(w, "up", uptime(n))
 	row(w, "last error", optional(n.LastError))
 	row(w, "keeps our routes", survival(n.Survival))
 	row(w, "advertised", families(n.Advertised))
@@ -129,4 +130,12 @@ func communities(r client.NeighborRoute) string {
 		all = append(all, *r.LargeCommunities...)
 	}
 	return strings.Join(all, " ")
+}
+
+// uptime is how long the session is up, and nothing while it is not.
+func uptime(n client.Neighbor) string {
+	if n.State != client.NeighborStateEstablished {
+		return ""
+	}
+	return (time.Duration(n.UptimeSeconds) * time.Second).String()
 }

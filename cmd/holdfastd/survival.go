@@ -54,7 +54,7 @@ func surviving(neighbors []bgp.NeighborStatus, others []api.LoneSpeaker) []api.D
 		return warning(fmt.Sprintf("%d of %d neighbors keep our routes for less than %s without us and have no second speaker: %s", len(short), up, survivalWanted, strings.Join(short, ", ")),
 			"run a second speaker (holdfastd speak), or turn long-lived graceful restart on at the neighbor; docs/concepts/takeover.md")
 	}
-	return fine(fmt.Sprintf("%d neighbors: %d have a second speaker, the others keep our routes for %s or more without us", up, covered, survivalWanted))
+	return fine(fmt.Sprintf("%d of our sessions: %d have a second speaker, at the others the neighbor keeps our routes for %s or more without us", up, covered, survivalWanted))
 }
 
 // coveredBy names a speaker that has what we have on a session with the same
