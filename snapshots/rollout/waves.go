@@ -83,10 +83,11 @@ func (r *Runner) sorted(p plan.Plan) (w waiting, fresh []plan.Item) {
 		return w, nil
 	}
 	w = waiting{behind: map[string]int{}, blocks: map[route]bool{}, neighbors: map[string]*policy.Neighbor{}}
-	bulk, back := r.bulk(p), r.reverted()
+	items := p.Items(true)
+	bulk, back := r.bulk(items), r.reverted()
 	known := r.known()
 	busy := slices.ContainsFunc(r.rollouts, Rollout.busy)
-	for _, it := range p.Items(true) {
+	for _, it := range items {
 		if at, found := known[it.Key()]; found && same(it, r.rollouts[at.rollout].Waves[at.wave].Items[at.item]) {
 			if was := r.rollouts[at.rollout].Waves[at.wave].Items[at.item]; r.rollouts[at.rollout].holds(at.wave) {
 				w.hold(was)
@@ -117,19 +118,17 @@ func (r *Runner) concerns(p plan.Plan) bool {
 	return len(r.known()) > 0 || len(p.Changes) > r.cfg.Program.maxChanges() || len(p.Network) > 0 || slices.ContainsFunc(p.Changes, plan.Change.InWaves)
 }
 
-// bulk reports whether a plan brings up more at once than one generation may,
-// and not for its owners. A first load is no change. Where neither health nor a
-// plan stands between two generations, cutting would only cost time.
-func (r *Runner) bulk(p plan.Plan) bool {
+// bulk reports whether a plan brings up more at once than one generation may
+// (HMD-08), and not for its owners. A first load is no change.
+func (r *Runner) bulk(items []plan.Item) bool {
 	active := r.Active().Snapshot
-	gated := len(r.cfg.Program.Stages[Announce]) > 0 || r.cfg.Health != nil && r.cfg.Health.Monitors(string(Announce))
-	if active == nil || active.RouteCount() == 0 || !gated {
+	if active == nil || active.RouteCount() == 0 {
 		return false
 	}
 	n := 0
-	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Kind == plan.Advertise && !c.AtOnce && c.By != addressing.Owner {
-			n++
+	for _, it := range items {
+		if it.Bulk {
+			n += it.Ops
 		}
 	}
 	return n > r.cfg.Program.maxChanges()

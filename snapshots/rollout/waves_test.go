@@ -426,24 +426,65 @@ func TestNeighborsOneFirst(t *testing.T) {
 	})
 }
 
-// More than a generation may carry is split (HMD-08), and needs no soak.
+// grow advertises that many new prefixes.
+func (b *bench) grow(actor addressing.Actor, verb string, n int) {
+	set := addressing.ChangeSet{ID: "bulk", Actor: actor, Verb: verb}
+	b.intent.set(func(st *addressing.State) {
+		for i := 200; i < 200+n; i++ {
+			synthetic.Add(st, i, synthetic.AccountID(1))
+			set.Effects = append(set.Effects, addressing.Effect{Kind: addressing.Gained, CIDR: synthetic.CIDR(i), AccountID: synthetic.AccountID(1)})
+		}
+	})
+	b.Notify(set)
+	b.settle()
+}
+
+// More than a generation may carry is split, with nothing configured, and needs
+// no soak (HMD-08): each generation is planned and judged by itself. Owners and
+// restores are exempt.
 func TestBulkAnnouncementIsSplit(t *testing.T) {
-	run(t, func(c *rollout.Config) {
+	var most int
+	count := func(c *rollout.Config) {
 		waved(&told{}, nil, "")(c)
-		c.Program.Stages = map[rollout.Class][]plan.Stage{rollout.Announce: {{Name: "all", Percent: 100}}}
-	}, func(t *testing.T, b *bench) {
+		most = 0
+		c.OnApplied = func(a rollout.Applied) {
+			if a.Head.Generation > 1 {
+				most = max(most, len(a.Plan.Changes))
+			}
+		}
+	}
+	run(t, count, func(t *testing.T, b *bench) {
 		before := b.Status().Generation
-		set := addressing.ChangeSet{ID: "bulk", Actor: person}
-		b.intent.set(func(st *addressing.State) {
-			for i := 200; i < 1200; i++ {
-				synthetic.Add(st, i, synthetic.AccountID(1))
-				set.Effects = append(set.Effects, addressing.Effect{Kind: addressing.Gained, CIDR: synthetic.CIDR(i), AccountID: synthetic.AccountID(1)})
+		b.grow(person, "", 1000)
+		if n := b.Status().Generation - before; n < 5 || b.wire.routes() != 1200 || most > plan.DefaultMaxChanges {
+			t.Fatalf("%d routes in %d generations of up to %d changes: %+v", b.wire.routes(), n, most, summary(b.Rollouts()))
+		}
+		if r := b.Rollouts()[0]; r.Class != rollout.Announce || r.Monitor != "unmonitored" || r.Phase != rollout.Done {
+			t.Errorf("%+v", summary(b.Rollouts()))
+		}
+	})
+	for name, by := range map[string]struct {
+		actor addressing.Actor
+		verb  string
+	}{"an owner": {addressing.Actor{Kind: addressing.Owner, ID: "o"}, ""}, "a restore": {person, addressing.VerbRestore}} {
+		run(t, count, func(t *testing.T, b *bench) {
+			before := b.Status().Generation
+			b.grow(by.actor, by.verb, 1000)
+			if n := b.Status().Generation - before; n != 1 || b.wire.routes() != 1200 {
+				t.Errorf("%s: %d routes in %d generations", name, b.wire.routes(), n)
 			}
 		})
-		b.Notify(set)
-		b.settle()
-		if n := b.Status().Generation - before; n < 5 || b.wire.routes() != 1200 {
-			t.Fatalf("%d routes in %d generations: %+v", b.wire.routes(), n, summary(b.Rollouts()))
+	}
+}
+
+// With a health source for announcements each generation of a bulk change waits
+// for its verdict.
+func TestBulkAnnouncementIsHealthGated(t *testing.T) {
+	board := health.NewBoard(health.Thresholds{}, []string{"announce"})
+	run(t, waved(&told{}, board, ""), func(t *testing.T, b *bench) {
+		b.grow(person, "", 1000)
+		if r := b.Rollouts(); len(r) != 1 || r[0].Applied != 1 || !r[0].Waiting || r[0].Monitor != "health" {
+			t.Fatalf("nobody reported, and it went on: %+v", summary(r))
 		}
 	})
 }
