@@ -184,7 +184,7 @@ func (h *handlers) PlanConfig(ctx context.Context, _ PlanConfigRequestObject) (P
 	if err != nil {
 		return nil, err
 	}
-	return PlanConfig200JSONResponse(configOut(d)), nil
+	return PlanConfig200JSONResponse(h.configOut(d)), nil
 }
 
 // ApplyConfig takes the configuration file over.
@@ -196,13 +196,16 @@ func (h *handlers) ApplyConfig(ctx context.Context, r ApplyConfigRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return ApplyConfig200JSONResponse{Body: configOut(d)}, nil
+	return ApplyConfig200JSONResponse{Body: h.configOut(d)}, nil
 }
 
-func configOut(d ConfigDifference) ConfigPlan {
+func (h *handlers) configOut(d ConfigDifference) ConfigPlan {
 	out := ConfigPlan{Digest: d.Digest, Changes: make([]ConfigChange, 0, len(d.Changes)), Restart: append([]string{}, d.Restart...), Applied: d.Applied, Plan: planOut(d.Plan, d.Report)}
 	for _, c := range d.Changes {
 		out.Changes = append(out.Changes, ConfigChange{Kind: ConfigChangeKind(c.Kind), What: c.What, Name: c.Name, Loses: c.Loses, Detail: textOrNil(c.Detail)})
+	}
+	if h.cfg.Rollouts != nil {
+		out.Plan.Rollout = planRollout(h.cfg.Rollouts.Forecast(d.Plan))
 	}
 	return out
 }

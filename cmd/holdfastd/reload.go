@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/addressing/api"
-	"github.com/holdfast-bgp/holdfast/bgp/gobgp"
 	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/config"
 	"github.com/holdfast-bgp/holdfast/policy"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
@@ -109,16 +107,7 @@ func (c configuration) takeOver(ctx context.Context, by addressing.Actor, reason
 	}
 	now := c.d.configNow()
 	out.Plan, out.Report, err = c.d.pipeline.Reconfigure(ctx, rollout.Reconfiguration{
-		Network: next.Network(nil, nil), Reason: fmt.Sprintf("%s (by %s)", reason, by.Key()),
-		Prepare: func(ctx context.Context) error {
-			c.d.control.Speak(both(now.Controlled(), next.Controlled()))
-			return c.d.neighbors(ctx, next, leaving(now, next))
-		},
-		Finish: func(ctx context.Context) error {
-			err := c.d.neighbors(ctx, next, nil)
-			c.d.control.Speak(next.Controlled())
-			return err
-		},
+		Network: next.Network(nil, nil), Reason: fmt.Sprintf("%s (by %s)", reason, by.Key()), Sessions: c.d.sessionsOf(next),
 	})
 	if err != nil {
 		return out, inConfig(err)
@@ -168,38 +157,6 @@ func otherAccount(now, next *config.Config) string {
 		}
 	}
 	return ""
-}
-
-// both are the entries of either.
-func both(a, b map[string]string) map[string]string {
-	out := maps.Clone(a)
-	maps.Copy(out, b)
-	return out
-}
-
-// leaving are the neighbors that go and whose name and address nobody takes.
-func leaving(now, next *config.Config) []config.Neighbor {
-	var out []config.Neighbor
-	for _, n := range now.BGP.Neighbors {
-		if !slices.ContainsFunc(next.BGP.Neighbors, func(o config.Neighbor) bool { return o.Name == n.Name || o.Address == n.Address }) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// neighbors makes those of c, and more, the speaker's.
-func (d *daemon) neighbors(ctx context.Context, c *config.Config, more []config.Neighbor) error {
-	if d.guard == nil {
-		return fmt.Errorf("this speaker takes no neighbors while it runs")
-	}
-	with := *c
-	with.BGP.Neighbors = slices.Concat(c.BGP.Neighbors, more)
-	g, err := speakerConfig(&with, d.dir, d.allows)
-	if err != nil {
-		return err
-	}
-	return gobgp.Configure(ctx, d.guard, g)
 }
 
 // hangup takes the file over at SIGHUP, until ctx ends.

@@ -85,6 +85,8 @@ type daemon struct {
 	limits    limitsInForce
 	live      atomic.Pointer[config.Config] // taken over since the start; nil before
 	guard     *guard.Guard                  // of the speaker
+	spoken    map[string]config.Neighbor    // as the speaker was told last; guarded by the pipeline's line
+	signal    map[string]string             // who signals by BGP control, with their accounts; guarded likewise
 	reloading sync.Mutex                    // held while another configuration is taken over
 	settling  sync.Mutex                    // held while the limits in force are read or written
 }
@@ -166,6 +168,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		Health:      d.health,
 		Edge:        d.edge,
 		OnRollout:   d.rolledOut,
+		Sessions:    d.sessionsOf(d.cfg),
 		Logger:      d.log,
 	})
 	if err != nil {
@@ -195,6 +198,10 @@ func (d *daemon) openSpeaker() error {
 		return err // and d.speaker is no Speaker that is no nil
 	}
 	d.speaker, d.guard = speaker, speaker
+	d.signal, d.spoken = d.cfg.Controlled(), map[string]config.Neighbor{}
+	for _, n := range d.cfg.BGP.Neighbors {
+		d.spoken[n.Name] = n
+	}
 	return nil
 }
 

@@ -143,30 +143,50 @@ func (i *Item) add(c *Change) {
 	}
 }
 
-// neighborItems are the neighbors that the plan adds, changes or removes.
+// neighborItems are the neighbors that the plan adds, changes or removes, those
+// that follow a change of our own AS number among them.
 func (p Plan) neighborItems() []Item {
 	var out []Item
 	from, to := p.Snapshots()
 	was, will := neighborsOf(from), neighborsOf(to)
-	for _, n := range p.Network {
-		if n.What != "neighbor" {
-			continue
-		}
-		it := Item{Neighbor: n.Name, Ops: 1}
+	for _, name := range p.changedNeighbors(was, will) {
+		it := Item{Neighbor: name, Ops: 1}
 		for _, side := range []struct {
 			in  map[string]policy.Neighbor
 			out **policy.Neighbor
 		}{{was, &it.Was}, {will, &it.Will}} {
-			if one, found := side.in[n.Name]; found {
+			if one, found := side.in[name]; found {
 				*side.out = &one
 				it.Classes = append(it.Classes, "role:"+roleOf(one))
 			}
+		}
+		if it.Was != nil && it.Was.LocalASN == 0 && from.Network.ASN != to.Network.ASN {
+			it.Was.LocalASN = from.Network.ASN // until its wave
 		}
 		slices.Sort(it.Classes)
 		it.Classes = slices.Compact(it.Classes)
 		out = append(out, it)
 	}
 	return out
+}
+
+// changedNeighbors are their names.
+func (p Plan) changedNeighbors(was, will map[string]policy.Neighbor) []string {
+	var names []string
+	for _, n := range p.Network {
+		switch n.What {
+		case "neighbor":
+			names = append(names, n.Name)
+		case "asn":
+			for name, one := range was {
+				if next, stays := will[name]; stays && one.LocalASN == 0 && next.LocalASN == 0 {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func roleOf(n policy.Neighbor) string {

@@ -72,6 +72,9 @@ func (r *Runner) Boot(ctx context.Context) (Booted, error) {
 		return Booted{Head: l.Head, Damage: damage}, fmt.Errorf("boot: %w", err)
 	}
 	r.setActive(l, findings)
+	if err := r.sessions(ctx, r.behind(l.Snapshot)); err != nil {
+		r.degraded(err)
+	}
 	r.b = snapshots.NewBuilder(l.Snapshot, r.cfg.Limits)
 	r.mu.Lock()
 	r.st.damage = damage

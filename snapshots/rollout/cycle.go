@@ -59,10 +59,9 @@ func (r *Runner) roll(ctx context.Context, d *draft, begun time.Time) error {
 	return r.attempt(ctx, attempted{from: d, wait: wait, fresh: fresh}, begun)
 }
 
-// attempt judges what does not wait, whole. What of it is new becomes a
-// rollout: its first wave goes out together with whatever needs none.
+// attempt judges what does not wait, whole.
 func (r *Runner) attempt(ctx context.Context, a attempted, begun time.Time) error {
-	d, wait, fresh := a.from, a.wait, a.fresh
+	d, wait := a.from, a.wait
 	whole, err := r.without(d, wait)
 	if err != nil {
 		r.failed(err)
@@ -80,6 +79,14 @@ func (r *Runner) attempt(ctx context.Context, a attempted, begun time.Time) erro
 		a.whole = whole
 		return r.refused(ctx, a, report, begun)
 	}
+	a.whole = whole
+	return r.release(ctx, a, report, begun)
+}
+
+// release carries out a plan that was judged. What of it is new becomes a
+// rollout: its first wave goes out together with whatever needs none.
+func (r *Runner) release(ctx context.Context, a attempted, report plan.Report, begun time.Time) error {
+	d, whole, wait, fresh := a.from, a.whole, a.wait, a.fresh
 	if len(fresh) == 0 {
 		return r.carryOut(ctx, whole, report, begun)
 	}
@@ -91,6 +98,7 @@ func (r *Runner) attempt(ctx context.Context, a attempted, begun time.Time) erro
 	}
 	first := whole
 	if len(ro.Waves) > 1 {
+		var err error
 		if first, err = r.without(d, wait); err != nil || first == nil {
 			err = fmt.Errorf("first wave of rollout %s: %w", ro.ID, cmp.Or(err, errors.New("it is empty")))
 			r.failed(err)
@@ -284,6 +292,9 @@ func (r *Runner) deploy(ctx context.Context, s *snapshots.Snapshot, actor, why s
 		Environment: r.cfg.Environment, Epoch: max(epoch, 1), Generation: generation + 1, ID: s.ID(), Parent: active.Head.ID,
 		CreatedAt: time.Now().UnixNano(), Actor: cut(actor), Reason: cut(why),
 	}
+	if err := r.beforeApply(ctx, s); err != nil {
+		return head, nil, err
+	}
 	r.step(StepStore)
 	if err := r.cfg.Store.Put(head, s); err != nil {
 		return head, nil, fmt.Errorf("store snapshot: %w", err)
@@ -295,6 +306,9 @@ func (r *Runner) deploy(ctx context.Context, s *snapshots.Snapshot, actor, why s
 		return head, findings, err
 	}
 	r.setActive(snapshots.Loaded{Head: head, Snapshot: s}, findings)
+	if err := r.sessions(ctx, r.behind(s)); err != nil {
+		r.degraded(err) // a neighbor that left keeps its session until the next generation
+	}
 	r.step(StepGood)
 	if err := r.cfg.Store.MarkGood(head); err != nil {
 		// The wire has it already. Say so, and try again with the next cycle.
@@ -309,8 +323,8 @@ func (r *Runner) deploy(ctx context.Context, s *snapshots.Snapshot, actor, why s
 func (r *Runner) apply(ctx context.Context, head snapshots.Head, s *snapshots.Snapshot) ([]policy.Finding, error) {
 	t, findings := r.aim.Targets(s, head.Epoch, head.Generation, firstWave)
 	known := map[string]bool{}
-	for _, n := range r.net.Neighbors {
-		known[n.Name] = true
+	for name := range r.spoken {
+		known[name] = true
 	}
 	for name := range t.Neighbors {
 		if !known[name] {

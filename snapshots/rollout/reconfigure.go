@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,16 +14,14 @@ import (
 type Reconfiguration struct {
 	Network snapshots.NetworkPart
 	Reason  string
-	// Prepare is called once the plan is allowed, before anything of it is
-	// applied: the speaker learns of neighbors that come, and keeps those that
-	// go. Finish is called after it, when they have nothing any more.
-	Prepare, Finish func(context.Context) error
+	// Sessions of that configuration; nil leaves sessions alone.
+	Sessions Sessions
 }
 
 // Reconfigure takes a configuration over as a plan of its own, by the actor
-// config, through preflight and the breaker. Desired state is not looked at:
-// what waits there stays where it is. A plan that is not allowed changes
-// nothing, and the report says why.
+// config, through preflight, the breaker and waves: one neighbor first.
+// Desired state is not looked at: what waits there stays where it is. A plan
+// that is not allowed changes nothing, and the report says why.
 func (r *Runner) Reconfigure(ctx context.Context, c Reconfiguration) (plan.Plan, plan.Report, error) {
 	if err := snapshots.ValidateNetwork(c.Network); err != nil {
 		return plan.Plan{}, plan.Report{}, fmt.Errorf("configuration: %w", err)
@@ -34,21 +31,30 @@ func (r *Runner) Reconfigure(ctx context.Context, c Reconfiguration) (plan.Plan,
 	begun := time.Now()
 	active := r.Active().Snapshot
 	if active == nil {
-		return plan.Plan{}, plan.Report{Verdict: policy.Allow}, r.takeOver(ctx, c, nil)
+		return plan.Plan{}, plan.Report{Verdict: policy.Allow}, r.takeOver(ctx, c, func() error { return nil })
 	}
 	d, err := r.draftNetwork(active, c, begun)
 	if err != nil {
 		return plan.Plan{}, plan.Report{}, err
 	}
-	report := plan.Preflight(ctx, d.plan, r.cfg.Checks, r.cfg.Gate)
+	wait, fresh := r.sorted(d.plan)
+	whole, err := r.without(d, wait)
+	if err != nil {
+		return plan.Plan{}, plan.Report{}, fmt.Errorf("configuration: %w", err)
+	}
+	judged, gate := whole, r.cfg.Gate
+	if whole == nil { // all of it waits for another rollout and is judged then
+		judged, gate = d, r.preview()
+	}
+	report := plan.Preflight(ctx, judged.plan, r.cfg.Checks, gate)
 	if report.Verdict != policy.Allow {
 		return d.plan, report, nil
 	}
 	return d.plan, report, r.takeOver(ctx, c, func() error {
-		if d.plan.From == d.plan.To {
+		if whole == nil || whole.plan.From == whole.plan.To { // all of it waits, or nothing is on the wire
 			return nil
 		}
-		return r.carryOut(ctx, d, report, begun)
+		return r.release(ctx, attempted{from: d, whole: whole, wait: wait, fresh: fresh}, report, begun)
 	})
 }
 
@@ -79,25 +85,22 @@ func (r *Runner) draftNetwork(active *snapshots.Snapshot, c Reconfiguration, at 
 	return d, nil
 }
 
-// takeOver makes the configuration the one in force around the change of the
-// wire.
+// takeOver makes the configuration the one in force with the change of the
+// wire that it begins with.
 func (r *Runner) takeOver(ctx context.Context, c Reconfiguration, change func() error) error {
-	if c.Prepare != nil {
-		if err := c.Prepare(ctx); err != nil {
-			return fmt.Errorf("configuration: %w", err)
-		}
+	old, spoke := r.net, r.speak
+	r.net, r.speak, r.declared = c.Network, c.Sessions, true
+	err := change()
+	if err == nil { // of what changes nothing on the wire, or waits
+		err = r.sessions(ctx, r.behind(r.Active().Snapshot))
 	}
-	old := r.net
-	r.net = c.Network
-	if change != nil {
-		if err := change(); err != nil {
-			r.net = old
-			return err
+	if err != nil {
+		r.net, r.speak, r.declared = old, spoke, true
+		if back := r.sessions(ctx, r.behind(r.Active().Snapshot)); back != nil {
+			r.degraded(back)
 		}
+		return fmt.Errorf("configuration: %w", err)
 	}
 	r.Kick()
-	if c.Finish != nil {
-		return errors.Join(c.Finish(ctx))
-	}
 	return nil
 }

@@ -90,6 +90,7 @@ type Config struct {
 	Edge Edge
 	// OnRollout is called whenever a rollout moves, under the same rule.
 	OnRollout func(Rollout, Effect)
+	Sessions  Sessions     // of Network; nil leaves sessions alone
 	OnStep    func(Step)   // for tests that stop the process between two steps
 	Logger    *slog.Logger // nil discards
 }
@@ -110,7 +111,7 @@ type Runner struct {
 	ledger *ledger
 	wake   chan struct{}
 
-	line sync.Mutex // one generation at a time, rollbacks included; guards the next ten
+	line sync.Mutex // one generation at a time, rollbacks included; guards what follows
 	b    *snapshots.Builder
 	aim  snapshots.Targeter
 	read time.Time // when all of desired state was read last
@@ -121,7 +122,12 @@ type Runner struct {
 
 	trial probation
 
-	index      map[plan.Key]position  // see known; nil when it must be made anew
+	index    map[plan.Key]position      // see known; nil when it must be made anew
+	declared bool                       // another configuration, that the speaker has not heard of
+	kept     map[string]policy.Neighbor // whose sessions wait for their wave
+	spoken   map[string]bool            // neighbors that the speaker has or had sessions with
+	speak    Sessions                   // of the configuration in force
+
 	unready    int                    // routes that waited for edge machines last time
 	queue      map[plan.Key]plan.Item // waits for another rollout to end
 	bookDamage string                 // why the book of rollouts cannot be used
@@ -150,6 +156,10 @@ func New(cfg Config) (*Runner, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	r := &Runner{cfg: cfg, log: log, ledger: newLedger(), trial: newProbation(cfg.Store, log), wake: make(chan struct{}, 1), net: cfg.Network}
+	r.speak, r.spoken = cfg.Sessions, map[string]bool{}
+	for _, n := range cfg.Network.Neighbors {
+		r.spoken[n.Name] = true
+	}
 	r.b = snapshots.NewBuilder(nil, cfg.Limits)
 	return r, nil
 }
@@ -184,7 +194,7 @@ func (r *Runner) SetNetwork(n snapshots.NetworkPart) error {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	r.line.Lock()
-	r.net = n
+	r.net, r.declared = n, true
 	r.line.Unlock()
 	r.Kick()
 	return nil

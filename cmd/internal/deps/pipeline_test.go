@@ -120,7 +120,8 @@ func TestOnePipeline(t *testing.T) {
 		"applyTo":   {"apply"},
 		"apply":     {"Boot", "Declare", "activate", "deploy"}, // Declare: what is active, to other neighbors
 		"deploy":    {"TakeDown", "carryOut", "remainder", "rollback"},
-		"carryOut":  {"Reconfigure", "attempt", "refused"},
+		"carryOut":  {"refused", "release"},
+		"release":   {"Reconfigure", "attempt"},
 	} {
 		if got := slices.Sorted(maps.Keys(callers[callee])); !slices.Equal(got, want) {
 			t.Errorf("%s is called by %v, want %v: a new way to the wire needs a judgement of its own, and a line here", callee, got, want)

@@ -264,13 +264,17 @@ func (r *Rig) Sites() string {
 }
 
 // Configuration is a whole configuration for the speaker on a host; bgp is the
-// rest of its bgp section, such as what Sites gives.
+// rest of its bgp section, such as what Sites gives. Changes of neighbors soak
+// for a second only.
 func (r *Rig) Configuration(h *lab.Host, bgp string) string {
 	return fmt.Sprintf(`environment: rig
 data_dir: ./data
 api: {listen: 127.0.0.1:8080, allow_special_purpose_prefixes: true}
 admin: {socket: ./data/admin.sock}
 metrics: {listen: 127.0.0.1:9179}
+rollout:
+  plans:
+    - {class: neighbor, metrics: [unmonitored], on_fail: restore, pre_checks: [breaker], waves: [{name: one, percent: 1, soak: 1s}, {name: all, percent: 100, soak: 1s}]}
 bgp:
   drain: {prefixes: 0s}
   asn: %d
