@@ -39,14 +39,13 @@ const (
 
 // Breaker is the circuit breaker's section.
 type Breaker struct {
-	HoldMode      HoldMode
-	HoldFor       time.Duration // after that a held change expires
-	ApprovalMode  ApprovalMode
-	SingleDelay   time.Duration
-	ApproveBelow  int    // -1: the default of the mode
-	FirstApprover string // enrolled when the data directory is made
-	Limits        breaker.Limits
-	Protected     []netip.Prefix // what lies within is never lost without an approval
+	HoldMode     HoldMode
+	HoldFor      time.Duration // after that a held change expires
+	ApprovalMode ApprovalMode
+	SingleDelay  time.Duration
+	ApproveBelow int // -1: the default of the mode
+	Limits       breaker.Limits
+	Protected    []netip.Prefix // what lies within is never lost without an approval
 }
 
 // Policy is who must agree to what with so many persons enrolled.
@@ -84,27 +83,26 @@ func (b *Breaker) Risks(enrolled int) []string {
 }
 
 type breakerPart struct {
-	HoldMode      string              `yaml:"hold_mode"`
-	HoldFor       string              `yaml:"hold_for"`
-	ApprovalMode  string              `yaml:"approval_mode"`
-	SingleDelay   string              `yaml:"single_delay"`
-	ApproveBelow  *int                `yaml:"approve_below"`
-	FirstApprover string              `yaml:"first_approver"`
-	EnforcedBy    string              `yaml:"operators_enforced_by"`
-	Shadow        []string            `yaml:"shadow"`
-	Limits        map[string]rungPart `yaml:"limits"`
-	Plan          sharePart           `yaml:"plan"`
-	StateFloor    sharePart           `yaml:"state_floor"`
-	Growth        sharePart           `yaml:"growth"`
-	Emergency     emergencyPart       `yaml:"emergency"`
-	OwnerHour     *int                `yaml:"owner_while_open"`
-	SitesDown     *int                `yaml:"sites_down"`
-	LastPaths     *int                `yaml:"last_paths"`
-	Capacity      *int                `yaml:"capacity"`
-	Recovering    *int                `yaml:"recovering"`
-	Wait          string              `yaml:"wait"`
-	Freezes       []freezePart        `yaml:"freezes"`
-	Protected     []string            `yaml:"protected"`
+	HoldMode     string              `yaml:"hold_mode"`
+	HoldFor      string              `yaml:"hold_for"`
+	ApprovalMode string              `yaml:"approval_mode"`
+	SingleDelay  string              `yaml:"single_delay"`
+	ApproveBelow *int                `yaml:"approve_below"`
+	EnforcedBy   string              `yaml:"operators_enforced_by"`
+	Shadow       []string            `yaml:"shadow"`
+	Limits       map[string]rungPart `yaml:"limits"`
+	Plan         sharePart           `yaml:"plan"`
+	StateFloor   sharePart           `yaml:"state_floor"`
+	Growth       sharePart           `yaml:"growth"`
+	Emergency    emergencyPart       `yaml:"emergency"`
+	OwnerHour    *int                `yaml:"owner_while_open"`
+	SitesDown    *int                `yaml:"sites_down"`
+	LastPaths    *int                `yaml:"last_paths"`
+	Capacity     *int                `yaml:"capacity"`
+	Recovering   *int                `yaml:"recovering"`
+	Wait         string              `yaml:"wait"`
+	Freezes      []freezePart        `yaml:"freezes"`
+	Protected    []string            `yaml:"protected"`
 }
 
 type rungPart struct {
@@ -133,7 +131,7 @@ type freezePart struct {
 }
 
 func (j *judge) resolveBreaker(c *Config, d breakerPart) {
-	b := Breaker{HoldMode: HoldRefuse, ApproveBelow: -1, FirstApprover: d.FirstApprover, Limits: breaker.DefaultLimits()}
+	b := Breaker{HoldMode: HoldRefuse, ApproveBelow: -1, Limits: breaker.DefaultLimits()}
 	if d.HoldMode != "" {
 		b.HoldMode = HoldMode(d.HoldMode)
 	}

@@ -161,3 +161,25 @@ func TestAlertsHaveRunbooksAndTests(t *testing.T) {
 		}
 	}
 }
+
+// Every page of a folder is on the list of that folder, so that it is found.
+func TestPagesAreListed(t *testing.T) {
+	for dir, list := range map[string]string{
+		"docs/runbooks": "docs/runbooks/README.md", "docs/concepts": "docs/README.md", "docs/reference": "docs/reference/README.md",
+		"docs/runbooks/rules": "docs/runbooks/rules/README.md",
+	} {
+		pages, err := filepath.Glob(filepath.Join(root, dir, "*.md"))
+		if err != nil || len(pages) < 5 {
+			t.Fatalf("%s: %q, %v", dir, pages, err)
+		}
+		text, err := os.ReadFile(filepath.Join(root, list))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, page := range pages {
+			if name := filepath.Base(page); name != "README.md" && !strings.Contains(string(text), name+")") {
+				t.Errorf("%s does not list %s/%s", list, dir, name)
+			}
+		}
+	}
+}
