@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -23,8 +24,10 @@ type look struct {
 	snap    *snapshots.Snapshot
 	at      time.Time
 	seen    map[netip.Prefix][]string
-	blind   string // why neighbors could not be asked
-	up      int    // sessions
+	asked   bool    // about neighbors
+	who     holders // nil: seen has it all
+	blind   string  // why neighbors could not be asked
+	up      int     // sessions
 	pending *pendingReport
 	beyond  bool // look beyond the edge, too
 }
@@ -44,14 +47,24 @@ func (h *handlers) look(ctx context.Context) *look {
 
 // seenBy returns the neighbors whose Adj-RIB-Out has the route.
 func (v *look) seenBy(p netip.Prefix) []string {
-	if v.seen == nil {
+	if !v.asked {
+		v.asked = true
 		v.readNeighbors()
+	}
+	if v.who != nil {
+		return append([]string{}, v.who.Holders(p)...)
 	}
 	return append([]string{}, v.seen[p]...)
 }
 
+// holders is a speaker that finds one route without telling all of them.
+type holders interface {
+	Holders(p netip.Prefix) []string // neighbors, sorted
+}
+
 func (v *look) readNeighbors() {
 	v.seen = make(map[netip.Prefix][]string)
+	v.who, _ = v.h.cfg.Speaker.(holders)
 	if v.h.cfg.Speaker == nil {
 		v.blind = "no speaker"
 		return
@@ -64,6 +77,9 @@ func (v *look) readNeighbors() {
 	for _, n := range all {
 		if n.State == bgp.Established {
 			v.up++
+		}
+		if v.who != nil {
+			continue
 		}
 		routes, err := v.h.cfg.Speaker.Routes(v.ctx, n.Name)
 		if err != nil {
@@ -94,18 +110,48 @@ func (v *look) report() pendingReport {
 	if v.pending != nil {
 		return *v.pending
 	}
-	v.pending = &pendingReport{}
-	if v.h.cfg.Pipeline == nil {
-		v.pending.findings = []policy.Finding{{Rule: "pipeline", Verdict: policy.Hold, Why: "nothing carries changes to the wire in this process"}}
-		return *v.pending
+	r := v.h.dryRun.report(v.ctx, v.h.cfg.Pipeline)
+	v.pending = &r
+	return r
+}
+
+// dryRun is the last dry run of the pipeline, for answers that only say what
+// holds a route: it is as much work as a generation, and somebody who changes
+// thousands of prefixes one by one must not pay for it each time. It is done
+// again once as many times as long as it took have passed: at once where it is
+// cheap, and never for more than a part of the time where it is not.
+type dryRun struct {
+	mu    sync.Mutex
+	ended time.Time
+	took  time.Duration
+	last  pendingReport
+}
+
+const (
+	dryRunPause = 9               // a tenth of the time at most,
+	dryRunAge   = 5 * time.Second // and never older than this
+)
+
+func (d *dryRun) report(ctx context.Context, p Pipeline) pendingReport {
+	hold := func(why string) pendingReport {
+		return pendingReport{findings: []policy.Finding{{Rule: "pipeline", Verdict: policy.Hold, Why: why}}}
 	}
-	_, r, err := v.h.cfg.Pipeline.Pending(v.ctx)
+	if p == nil {
+		return hold("nothing carries changes to the wire in this process")
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	begun := time.Now()
+	if d.took > 0 && begun.Sub(d.ended) < min(dryRunPause*d.took, dryRunAge) {
+		return d.last
+	}
+	_, r, err := p.Pending(ctx)
 	if err != nil {
-		v.pending.findings = []policy.Finding{{Rule: "pipeline", Verdict: policy.Hold, Why: err.Error()}}
-		return *v.pending
+		return hold(err.Error())
 	}
-	v.pending.verdict, v.pending.findings = r.Verdict, r.Findings
-	return *v.pending
+	d.ended = time.Now()
+	d.took, d.last = d.ended.Sub(begun), pendingReport{r.Verdict, r.Findings}
+	return d.last
 }
 
 // waits says of a route in the queue that it waits for the breaker.

@@ -75,6 +75,7 @@ type Config struct {
 // Server serves both surfaces. It may serve before a Registry is attached:
 // then it answers from the active snapshot.
 type Server struct {
+	dryRun   dryRun
 	cfg      Config
 	gate     *gate
 	registry atomic.Pointer[addressing.Registry]

@@ -417,3 +417,16 @@ func (g *Guard) Close() error {
 	}
 	return nil
 }
+
+// Holders are the neighbors whose Adj-RIB-Out has the prefix, sorted by name.
+func (g *Guard) Holders(p netip.Prefix) []string {
+	var out []string
+	for _, n := range g.who.Load().neighbors {
+		n.table.mu.Lock()
+		if n.table.holds(p) {
+			out = append(out, n.Name)
+		}
+		n.table.mu.Unlock()
+	}
+	return out
+}

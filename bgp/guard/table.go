@@ -482,6 +482,15 @@ func (t *table) each(f func(i int, p netip.Prefix, out wire.AttrSet)) {
 	}
 }
 
+// holds reports whether p is in the Adj-RIB-Out.
+func (t *table) holds(p netip.Prefix) bool {
+	if i, named := t.target.find(p); named && i < len(t.state) && t.state[i]&onWire != 0 {
+		return true
+	}
+	s, is := t.strays[p]
+	return is && !s.out.IsZero()
+}
+
 // routes is the Adj-RIB-Out, sorted. What is as the Target says shares its
 // attributes.
 func (t *table) routes() []snapshots.TargetRoute {

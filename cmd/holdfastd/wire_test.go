@@ -24,7 +24,7 @@ import (
 // onWire is a whole daemon in this process, with real sessions over loopback.
 type onWire struct {
 	*daemon
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	stop    func()
 	account addressing.Account
@@ -39,7 +39,7 @@ type farEnd struct {
 	name string
 }
 
-func listen(t *testing.T, name, address string, asn uint32) farEnd {
+func listen(t testing.TB, name, address string, asn uint32) farEnd {
 	t.Helper()
 	at := netip.MustParseAddr(address)
 	n, err := neighbor.New(neighbor.Config{ASN: asn, RouterID: at, Listen: netip.AddrPortFrom(at, 0), Families: []addressing.Family{addressing.IPv4},
@@ -69,7 +69,7 @@ func (s farEnd) marked() int {
 
 // startDaemon runs a daemon with this bgp section, less its first lines, and
 // with an account and a service.
-func startDaemon(t *testing.T, bgp string) *onWire {
+func startDaemon(t testing.TB, bgp string) *onWire {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hf") // short enough for a Unix socket
 	if err != nil {
