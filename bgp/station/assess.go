@@ -28,10 +28,13 @@ const (
 
 const (
 	// settle is how long a route may be on its way before it is missing.
-	settle = 5 * time.Second
+	settle = 2 * time.Second
 	// patience is how long a table may lack most of what we send before that is
 	// told, where it never had it.
 	patience = time.Minute
+	// memory is how long a route that was withdrawn and that we do not send is
+	// remembered: a session of ours that comes back sends it again.
+	memory = time.Minute
 	// shown is how many prefixes a finding names.
 	shown = 5
 )
@@ -199,19 +202,38 @@ func (r *round) leaks(at place, t *table) {
 	}
 }
 
-// tablesOf lists the tables of a session that are of a use.
-func (f *feed) tablesOf(s *session, want use) []bmp.View {
+// outsideViews are the views of an outside router that it sends: any of them
+// shows what is seen.
+func (f *feed) outsideViews() []bmp.View {
 	var out []bmp.View
-	for _, v := range [...]bmp.View{bmp.InPrePolicy, bmp.InPostPolicy, bmp.OutPostPolicy, bmp.LocRIB} {
-		if u, _ := f.use(s, v); u != want {
-			continue
-		}
-		// An edge has one view of each use; of an outside router any will do.
-		if s.tables[v] != nil || want != outside {
+	for _, v := range [...]bmp.View{bmp.InPrePolicy, bmp.InPostPolicy, bmp.LocRIB} {
+		if f.offered[v] {
 			out = append(out, v)
 		}
 	}
 	return out
+}
+
+// tables are a session's tables of the views; an empty one where it never sent
+// any.
+func (f *feed) tablesOf(s *session, views []bmp.View) []*table {
+	var out []*table
+	for _, v := range views {
+		if t := f.table(s, v); t != nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// blindIn says why one of the views could not be trusted, empty if all can.
+func (f *feed) blindIn(s *session, views []bmp.View, family addressing.Family) string {
+	for _, v := range views {
+		if why := f.blind(s, v, family); why != "" {
+			return why
+		}
+	}
+	return ""
 }
 
 // edge compares what an edge was sent with what it accepted and sends on.
@@ -227,7 +249,7 @@ func (r *round) edge(w sent) {
 	}
 	for _, s := range r.sessions {
 		if x, known := r.external(s); known {
-			r.passedOn(place{r.conf.Name, r.conf.Site, x.Name}, s, bmp.OutPostPolicy, w)
+			r.passedOn(place{r.conf.Name, r.conf.Site, x.Name}, s, []bmp.View{bmp.OutPostPolicy}, w)
 		}
 	}
 }
@@ -262,12 +284,8 @@ func (r *round) acceptance(at place, family addressing.Family, w sent) {
 			delete(r.absent, p)
 			r.markedHere(at, p, e, ours)
 		case len(tables) > 0 && !blind:
-			if since, known := r.absent[p]; !known {
-				r.absent[p], r.again = r.now, true
-			} else if r.now.Sub(since) >= settle {
+			if r.overdue(r.absent, p) {
 				r.add(Dropped, at, 0, p, nil)
-			} else {
-				r.again = true
 			}
 		}
 	}
@@ -282,31 +300,27 @@ func anywhere(tables []*table, p netip.Prefix) (e entry, have bool) {
 	return e, false
 }
 
-// passedOn judges a table that is to have what an edge was sent.
-func (r *round) passedOn(at place, s *session, v bmp.View, w sent) {
-	t := s.tables[v]
-	if t == nil {
-		if r.blind(s, v, 0) != "" {
-			return
-		}
-		t = r.table(s, v)
-	}
-	if !s.up {
+// passedOn judges tables that are to have, between them, what an edge was sent.
+func (r *round) passedOn(at place, s *session, views []bmp.View, w sent) {
+	tables := r.tablesOf(s, views)
+	if !s.up || len(tables) == 0 {
 		return
 	}
-	r.leaks(at, t)
+	for _, t := range tables {
+		r.leaks(at, t)
+	}
 	for _, family := range addressing.Families() {
 		if !s.carries(family) {
 			continue
 		}
-		if r.blind(s, v, family) != "" {
+		if r.blindIn(s, views, family) != "" {
 			r.keep(at, family, Lost, Absent)
 			continue
 		}
-		r.missing(at, family, []*table{t}, w)
+		r.missing(at, family, tables, w)
 	}
 	for p, ours := range w {
-		if e, have := t.has(p); have && e.leak == policy.NoLeakType {
+		if e, have := anywhere(tables, p); have && e.leak == policy.NoLeakType {
 			r.markedHere(at, p, e, ours)
 		}
 	}
@@ -315,43 +329,64 @@ func (r *round) passedOn(at place, s *session, v bmp.View, w sent) {
 // missing finds what is gone from all of the tables, and what never came.
 func (r *round) missing(at place, family addressing.Family, tables []*table, w sent) {
 	var never []netip.Prefix
-	total := 0
+	total, first := 0, tables[0]
 	for p := range w {
 		if addressing.FamilyOf(p) != family {
 			continue
 		}
 		total++
-		known, gone := false, time.Time{}
-		for _, t := range tables {
-			if e, has := t.routes[p]; has {
-				known = true
-				if !e.gone {
-					gone = time.Time{}
-					break
-				}
-				gone = e.at
-			}
-		}
-		switch {
+		switch here, known := standing(tables, p); {
+		case here:
+			delete(first.gone, p)
 		case !known:
 			never = append(never, p)
-		case gone.IsZero():
-		case r.now.Sub(gone) >= settle:
+		case r.overdue(first.gone, p):
 			r.add(Lost, at, 0, p, nil)
-		default:
-			r.again = true
 		}
 	}
-	r.never(at, family, tables[0], never, total)
+	for p := range first.gone {
+		if _, still := w[p]; !still {
+			delete(first.gone, p)
+		}
+	}
+	r.never(at, family, first, never, total)
 	for _, t := range tables {
-		r.kept -= t.prune(family, w)
+		r.kept -= t.prune(family, w, r.now)
 	}
 }
 
+// standing reports whether one of the tables has a route, and whether one had it.
+func standing(tables []*table, p netip.Prefix) (here, known bool) {
+	for _, t := range tables {
+		if e, has := t.routes[p]; has {
+			if !e.gone {
+				return true, true
+			}
+			known = true
+		}
+	}
+	return false, known
+}
+
+// overdue notes that a route is missing, and reports whether it is for long
+// enough to be told.
+func (r *round) overdue(since map[netip.Prefix]time.Time, p netip.Prefix) bool {
+	at, known := since[p]
+	if !known {
+		since[p] = r.now
+		at = r.now
+	}
+	if r.now.Sub(at) >= settle {
+		return true
+	}
+	r.again = true
+	return false
+}
+
 // prune forgets what was withdrawn and is no longer sent.
-func (t *table) prune(family addressing.Family, w sent) (forgotten int) {
+func (t *table) prune(family addressing.Family, w sent, now time.Time) (forgotten int) {
 	for p, e := range t.routes {
-		if _, still := w[p]; e.gone && !still && addressing.FamilyOf(p) == family {
+		if _, still := w[p]; e.gone && !still && now.Sub(e.at) >= memory && addressing.FamilyOf(p) == family {
 			delete(t.routes, p)
 			forgotten++
 		}
@@ -390,16 +425,14 @@ func (r *round) outsider(all sent, edge func(routerID netip.Addr) (name, site st
 			rest = append(rest, s)
 			continue
 		}
-		for _, v := range r.tablesOf(s, outside) {
-			r.passedOn(place{name, site, r.conf.Name}, s, v, w)
-		}
+		r.passedOn(place{name, site, r.conf.Name}, s, r.outsideViews(), w)
 	}
 	r.somewhere(rest, all)
 }
 
 // somewhere judges sessions of which any may have a route.
 func (r *round) somewhere(sessions []*session, all sent) {
-	at := place{r.conf.Name, r.conf.Site, ""}
+	at, views := place{r.conf.Name, r.conf.Site, ""}, r.outsideViews()
 	for _, family := range addressing.Families() {
 		var tables []*table
 		blind := false
@@ -407,10 +440,8 @@ func (r *round) somewhere(sessions []*session, all sent) {
 			if !s.up || !s.carries(family) {
 				continue
 			}
-			for _, v := range r.tablesOf(s, outside) {
-				blind = blind || r.blind(s, v, family) != ""
-				tables = append(tables, s.tables[v])
-			}
+			blind = blind || r.blindIn(s, views, family) != ""
+			tables = append(tables, r.tablesOf(s, views)...)
 		}
 		if len(tables) == 0 || blind {
 			r.keep(at, family, Lost, Absent)
@@ -424,9 +455,9 @@ func (r *round) somewhere(sessions []*session, all sent) {
 		}
 	}
 	for _, s := range sessions {
-		for _, v := range r.tablesOf(s, outside) {
+		for _, t := range r.tablesOf(s, views) {
 			if s.up {
-				r.leaks(at, s.tables[v])
+				r.leaks(at, t)
 			}
 		}
 	}

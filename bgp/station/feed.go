@@ -1,7 +1,9 @@
 package station
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"time"
 
@@ -46,10 +48,12 @@ type feed struct {
 	up       bool // a connection is open
 	since    time.Time
 	heard    time.Time
-	began    time.Time // of the connection
-	why      string    // it is not up
-	name     string    // that the router gives itself
-	dumped   bool      // an End-of-RIB marker came on this connection
+	began    time.Time     // of the connection
+	why      string        // it is not up
+	name     string        // that the router gives itself
+	dumped   bool          // an End-of-RIB marker came on this connection
+	took     time.Duration // from the beginning of the connection to the last marker
+	suspect  bool          // it said the same twice: it is to dump its tables anew
 	offered  map[bmp.View]bool
 	sessions map[sessionKey]*session
 	kept     int
@@ -78,7 +82,7 @@ func newFeed(conf Router, c compass, limit int, now time.Time) *feed {
 // connected begins a connection: nothing of an earlier one is trusted until it
 // is said again.
 func (f *feed) connected(at time.Time) {
-	f.up, f.since, f.began, f.heard, f.why, f.dumped, f.dirty = true, at, at, at, "", false, true
+	f.up, f.since, f.began, f.heard, f.why, f.dumped, f.suspect, f.dirty = true, at, at, at, "", false, false, true
 	for _, s := range f.sessions {
 		s.up = false
 		for _, t := range s.tables {
@@ -230,7 +234,6 @@ func (f *feed) monitor(m bmp.Message, at time.Time) {
 		f.count.Malformed++
 		return
 	}
-	f.offered[m.View] = true
 	o := &f.observed
 	err := o.ReadUpdate(m.Update, wire.Recording{TwoOctetAS: m.TwoOctetAS, AddPath: s.addPath(m.View)})
 	if err != nil {
@@ -242,6 +245,8 @@ func (f *feed) monitor(m bmp.Message, at time.Time) {
 		f.endOfRIB(s, m.View, family, at)
 		return
 	}
+	// Not by its End-of-RIB marker: FRR ends tables that it was not told to send.
+	f.offered[m.View] = true
 	t := f.table(s, m.View)
 	if t == nil {
 		for range o.Advertisements() {
@@ -254,20 +259,43 @@ func (f *feed) monitor(m bmp.Message, at time.Time) {
 		f.dirty = t.withdraw(p, at) || f.dirty
 	}
 	c := f.judge(s, m.View)
-	e := entry{marks: marked(o.Communities), leak: c.leak, from: c.from, at: at}
+	e := entry{marks: marked(o.Communities), leak: c.leak, from: c.from, said: digest(o), at: at}
 	for p := range o.Advertisements() {
 		if !c.keep {
 			f.count.Ignored++
 			f.dirty = t.withdraw(p, at) || f.dirty // it was ours and is another's now
 			continue
 		}
-		f.dirty = t.advertise(p, e, f.kept+len(t.routes)-before < f.limit) || f.dirty
+		changed, repeated := t.advertise(p, e, f.kept+len(t.routes)-before < f.limit)
+		f.dirty, f.suspect = f.dirty || changed, f.suspect || repeated
 	}
 	f.kept += len(t.routes) - before
 }
 
+// digest is of what an UPDATE says of its routes, as far as it is looked at.
+func digest(o *wire.Observed) uint32 {
+	h := fnv.New32a()
+	for _, asn := range sequence(o.Path) {
+		_, _ = h.Write(binary.BigEndian.AppendUint32(nil, asn))
+	}
+	_, _ = h.Write(o.Communities)
+	return h.Sum32()
+}
+
+// mustDump reports whether the router is to be asked for its tables once more. A
+// router that says of a route what it has said before may have something else
+// to say: FRR before 9.0 repeats a route that its import policy takes away,
+// instead of withdrawing it. Large tables are asked for less often.
+func (f *feed) mustDump(now time.Time) bool {
+	rest := max(5*time.Second, 20*f.took)
+	if !f.dumped {
+		rest = initial // no session was up when it began: there was nothing to dump
+	}
+	return f.suspect && f.up && now.Sub(f.began) >= rest
+}
+
 func (f *feed) endOfRIB(s *session, v bmp.View, family wire.Family, at time.Time) {
-	f.dumped, f.dirty = true, true
+	f.dumped, f.dirty, f.took = true, true, at.Sub(f.began)
 	t := f.table(s, v)
 	if t == nil || family.Unicast() == 0 {
 		return
@@ -310,7 +338,7 @@ func (f *feed) blind(s *session, v bmp.View, family addressing.Family) string {
 		return "the session is down"
 	case s.addPath(v):
 		return "sessions with several paths per prefix (RFC 7911) are not followed"
-	case t == nil && !(s.live && f.offered[v]):
+	case !f.offered[v], t == nil && !s.live:
 		return fmt.Sprintf("the router has not sent its %s", v)
 	case t == nil:
 		return ""

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/bgp/bmp"
+	"github.com/holdfast-bgp/holdfast/policy"
 )
 
 // Stage is how far a route has come.
@@ -68,10 +69,42 @@ func (s *Station) Sightings(p netip.Prefix, neighbors []string, now time.Time) [
 			out = append(out, Sighting{Stage: Accepted, Router: n, Session: n, Answer: Unknown, Why: "no BMP session with this router is configured"})
 		}
 	}
+	out = s.spokenFor(out)
 	out = append(out, unasked(out)...)
 	slices.SortStableFunc(out, func(a, b Sighting) int {
 		return cmp.Or(cmp.Compare(stageRank(a.Stage), stageRank(b.Stage)), cmp.Compare(a.Router, b.Router), cmp.Compare(a.Session, b.Session))
 	})
+	return out
+}
+
+// spokenFor leaves out sessions of which the edge tells nothing, where the
+// network on the other side does.
+func (s *Station) spokenFor(all []Sighting) []Sighting {
+	asn := func(router, session string) uint32 {
+		for _, f := range s.feeds {
+			if f.conf.Name != router {
+				continue
+			}
+			for _, x := range f.conf.Sessions {
+				if x.Name == session {
+					return x.ASN
+				}
+			}
+			return f.conf.ASN
+		}
+		return 0
+	}
+	told := func(of Sighting) bool {
+		return slices.ContainsFunc(all, func(by Sighting) bool {
+			return by.Stage == Transit && by.Router == of.Router && by.Witness != of.Witness && by.Answer != Unknown && asn(by.Witness, "") == asn(of.Router, of.Session)
+		})
+	}
+	var out []Sighting
+	for _, one := range all {
+		if one.Stage != Transit || one.Answer != Unknown || one.Witness != one.Router || !told(one) {
+			out = append(out, one)
+		}
+	}
 	return out
 }
 
@@ -123,37 +156,27 @@ func (g glance) in(s *session, v bmp.View) Sighting {
 	return out
 }
 
+// nothing is the answer where the router has not said anything.
+func (g glance) nothing(why string) Sighting {
+	if g.dead != "" {
+		why = g.dead
+	}
+	return Sighting{Witness: g.conf.Name, Answer: Unknown, Why: why, Since: g.since}
+}
+
 // edge answers for an edge: what it accepted, and what it sends on.
 func (g glance) edge() []Sighting {
 	family := addressing.FamilyOf(g.prefix)
-	best := Sighting{Witness: g.conf.Name, Answer: Unknown, Why: g.dead, Since: g.since}
-	if g.dead == "" {
-		best.Why = fmt.Sprintf("the router has told of no session with us for %s", family)
-	}
-	var out []Sighting
-	for _, s := range g.sessions {
-		if !s.carries(family) {
-			continue
-		}
-		if u, _ := g.use(s, bmp.InPostPolicy); u == accepted {
-			best = better(best, g.in(s, bmp.InPostPolicy))
-		}
-	}
-	best.Stage, best.Router, best.Session = Accepted, g.conf.Name, joined(g.conf.Neighbors)
-	out = append(out, best)
+	one := best(g.over(bmp.InPostPolicy, func(s *session) bool { u, _ := g.use(s, bmp.InPostPolicy); return u == accepted }),
+		g.nothing(fmt.Sprintf("the router has told of no session with us for %s", family)))
+	one.Stage, one.Router, one.Session = Accepted, g.conf.Name, joined(g.conf.Neighbors)
+	out := []Sighting{one}
 	for _, x := range g.conf.Sessions {
-		if x.Address.Is4() != g.prefix.Addr().Is4() && !g.told(x) {
-			continue // the network's other session carries the family
+		if x.Role != policy.RoleCustomer || x.Address.Is4() != g.prefix.Addr().Is4() && !g.told(x) {
+			continue // no transit, or its other session carries the family
 		}
-		one := Sighting{Witness: g.conf.Name, Answer: Unknown, Why: g.dead, Since: g.since}
-		if g.dead == "" {
-			one.Why = "the router has told of no session with " + x.Address.String()
-		}
-		for _, s := range g.sessions {
-			if s.peer.Address == x.Address && s.carries(family) {
-				one = better(one, g.in(s, bmp.OutPostPolicy))
-			}
-		}
+		one := best(g.over(bmp.OutPostPolicy, func(s *session) bool { return s.peer.Address == x.Address }),
+			g.nothing("the router has told of no session with "+x.Address.String()))
 		one.Stage, one.Router, one.Session = Transit, g.conf.Name, x.Name
 		out = append(out, one)
 	}
@@ -170,46 +193,59 @@ func (g glance) told(x Session) bool {
 	return false
 }
 
-// better of two answers about the same: that the route is there, then what is
-// known.
-func better(a, b Sighting) Sighting {
-	rank := map[Answer]int{Yes: 0, Unknown: 1, No: 2, "": 3}
-	if a.Answer == Unknown && a.Witness != "" && b.Answer == No {
-		return b // the first was only that nothing is known yet
+// best of what several tables say of the same: that the route is there, then
+// that one cannot tell, then that it is in none.
+func best(all []Sighting, nothing Sighting) Sighting {
+	rank := []Answer{Yes, Unknown, No}
+	slices.SortStableFunc(all, func(a, b Sighting) int {
+		return cmp.Compare(slices.Index(rank, a.Answer), slices.Index(rank, b.Answer))
+	})
+	if len(all) == 0 {
+		return nothing
 	}
-	if rank[b.Answer] <= rank[a.Answer] {
-		return b
+	return all[0]
+}
+
+// over asks sessions for a view: those that are up, or all where none is.
+func (g glance) over(v bmp.View, mine func(*session) bool) []Sighting {
+	var up, down []Sighting
+	for _, s := range g.sessions {
+		if !s.carries(addressing.FamilyOf(g.prefix)) || !mine(s) {
+			continue
+		}
+		if s.up {
+			up = append(up, g.in(s, v))
+		} else {
+			down = append(down, g.in(s, v))
+		}
 	}
-	return a
+	if len(up) > 0 {
+		return up
+	}
+	return down
 }
 
 // outsider answers for an outside router. A session of it with an edge of ours
 // tells what the edge sends, too.
 func (g glance) outsider(edge func(routerID netip.Addr) (string, string, bool)) []Sighting {
-	family := addressing.FamilyOf(g.prefix)
-	any := Sighting{Witness: g.conf.Name, Answer: Unknown, Why: g.dead, Since: g.since}
-	if g.dead == "" {
-		any.Why = fmt.Sprintf("the router has sent no table with %s", family)
-	}
-	var out []Sighting
+	family, views := addressing.FamilyOf(g.prefix), g.outsideViews()
+	var out, all []Sighting
 	for _, s := range g.sessions {
-		if !s.carries(family) {
+		if !s.carries(family) || len(views) == 0 {
 			continue
 		}
-		one := Sighting{Witness: g.conf.Name, Answer: Unknown, Why: g.dead, Since: g.since}
-		views := g.tablesOf(s, outside)
+		var each []Sighting
 		for _, v := range views {
-			one = better(one, g.in(s, v))
+			each = append(each, g.in(s, v))
 		}
-		if len(views) == 0 {
-			continue
-		}
-		any = better(any, one)
+		one := best(each, Sighting{})
+		all = append(all, one)
 		if name, _, known := edge(s.peer.RouterID); known {
 			one.Stage, one.Router, one.Session = Transit, name, g.conf.Name
 			out = append(out, one)
 		}
 	}
-	any.Stage, any.Router = Outside, g.conf.Name
-	return append(out, any)
+	one := best(all, g.nothing(fmt.Sprintf("the router has sent no table with %s", family)))
+	one.Stage, one.Router = Outside, g.conf.Name
+	return append(out, one)
 }

@@ -198,7 +198,7 @@ func (s *Station) admit(conn net.Conn) *feed {
 
 // listen reads one connection to its end.
 func (s *Station) listen(f *feed, conn net.Conn) {
-	why := s.read(f, conn)
+	why, err := s.read(f, conn)
 	_ = conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,16 +207,21 @@ func (s *Station) listen(f *feed, conn net.Conn) {
 	}
 	delete(s.open, f)
 	f.disconnected(time.Now(), why)
-	if !s.closed {
+	switch {
+	case s.closed:
+	case errors.Is(err, net.ErrClosed):
+		s.log.Info("BMP: the router repeats itself and is to tell its tables anew", "router", f.conf.Name)
+	default:
 		s.log.Warn("BMP: the router cannot be asked any more", "router", f.conf.Name, "why", why)
 	}
 }
 
-func (s *Station) read(f *feed, conn net.Conn) (why string) {
+func (s *Station) read(f *feed, conn net.Conn) (why string, err error) {
 	r := bmp.NewReader(bufio.NewReaderSize(conn, 1<<16))
 	_ = conn.SetReadDeadline(time.Now().Add(firstMessage))
 	for first := true; ; first = false {
-		m, err := r.Next()
+		var m bmp.Message
+		m, err = r.Next()
 		now := time.Now()
 		switch {
 		case errors.Is(err, bmp.ErrMessage):
@@ -225,14 +230,16 @@ func (s *Station) read(f *feed, conn net.Conn) (why string) {
 			s.mu.Unlock()
 			s.log.Debug("BMP", "router", f.conf.Name, "error", err)
 		case errors.Is(err, io.EOF):
-			return "the router closed the connection"
+			return "the router closed the connection", err
+		case errors.Is(err, net.ErrClosed):
+			return "the router was asked to tell everything once more", err
 		case err != nil:
-			return err.Error()
+			return err.Error(), err
 		case first && m.Kind != bmp.Initiation:
 			// RFC 7854 section 4.3: the Initiation message is the first.
-			return fmt.Sprintf("the router began with %s, not with an initiation", m.Kind)
+			return fmt.Sprintf("the router began with %s, not with an initiation", m.Kind), nil
 		case m.Kind == bmp.Termination:
-			return fmt.Sprintf("the router ended it, reason %d (RFC 7854 section 4.5)", m.Reason)
+			return fmt.Sprintf("the router ended it, reason %d (RFC 7854 section 4.5)", m.Reason), nil
 		default:
 			if first {
 				_ = conn.SetReadDeadline(time.Time{})
@@ -275,6 +282,10 @@ func (s *Station) Assess(now time.Time, from Source, all bool) {
 	s.touch()
 	o := outbox{from: from, by: map[string]sent{}}
 	for _, f := range s.feeds {
+		if conn := s.open[f]; conn != nil && f.mustDump(now) {
+			f.suspect = false
+			_ = conn.Close() // the router connects again, and tells everything
+		}
 		if !all && !f.dirty {
 			continue
 		}

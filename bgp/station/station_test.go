@@ -261,11 +261,12 @@ func TestBadPolicies(t *testing.T) {
 		f := w.connect("ams1", speaker, upstream)
 		w.take(f, monitor(t, speaker, bmp.InPostPolicy, nil, nil, ps))
 		w.end(f, speaker, bmp.InPostPolicy)
+		w.take(f, monitor(t, upstream, bmp.OutPostPolicy, []uint32{ours}, nil, ps[:1]))
 		w.end(f, upstream, bmp.OutPostPolicy)
 		if got := w.after(30 * time.Second); len(got) != 0 {
 			t.Fatal(got)
 		}
-		only(t, w.after(patience), Absent, "transit-a", 300)
+		only(t, w.after(patience), Absent, "transit-a", 299)
 	})
 }
 
@@ -390,6 +391,26 @@ func TestUnknown(t *testing.T) {
 	})
 }
 
+// A session of ours that goes and comes back makes nothing lost, as long as the
+// routes come back too.
+func TestOurSessionFlaps(t *testing.T) {
+	ps := prefixes(30)
+	w, f := healthy(t, ps)
+	w.up = false
+	w.take(f, withdrawn(t, upstream, bmp.OutPostPolicy, ps))
+	w.take(f, withdrawn(t, speaker, bmp.InPostPolicy, ps))
+	if got := w.after(30 * time.Second); len(got) != 0 {
+		t.Fatal(got)
+	}
+	w.up = true
+	w.Touch("ams1-v4")
+	if got := w.after(2 * time.Second); len(got) != 0 {
+		t.Fatal("on its way:", got)
+	}
+	w.take(f, monitor(t, speaker, bmp.InPostPolicy, nil, nil, ps))
+	only(t, w.after(10*time.Second), Lost, "transit-a", 30)
+}
+
 // While a router dumps its tables anew, what it had is unknown until it is
 // confirmed; what is not confirmed was lost meanwhile.
 func TestReconnect(t *testing.T) {
@@ -449,7 +470,7 @@ func TestKeptIsWhatIsThere(t *testing.T) {
 	w, f := healthy(t, ps)
 	w.take(f, withdrawn(t, upstream, bmp.OutPostPolicy, ps[:20]))
 	w.send(ps[10:])
-	w.after(20 * time.Second)
+	w.after(2 * memory)
 	f.disconnected(w.now, "closed")
 	w.connect("ams1", speaker, upstream)
 	w.take(f, monitor(t, upstream, bmp.OutPostPolicy, []uint32{ours, peering}, nil, ps[:3]))

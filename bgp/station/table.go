@@ -15,20 +15,22 @@ type entry struct {
 	gone  bool // it was there and was withdrawn
 	stale bool // of an earlier connection and not confirmed yet
 	from  uint32
+	said  uint32    // digest of what was said of it
 	at    time.Time // of the last change
 }
 
 // table is one of a router's tables.
 type table struct {
 	routes map[netip.Prefix]entry
-	done   map[addressing.Family]bool // its End-of-RIB marker came
-	over   bool                       // there was more than is kept
-	spoilt string                     // a message of it could not be read
-	bare   map[addressing.Family]time.Time
+	done   map[addressing.Family]bool      // its End-of-RIB marker came
+	over   bool                            // there was more than is kept
+	spoilt string                          // a message of it could not be read
+	bare   map[addressing.Family]time.Time // most of what we send never came, since
+	gone   map[netip.Prefix]time.Time      // we send it and it is gone, since
 }
 
 func newTable() *table {
-	return &table{routes: map[netip.Prefix]entry{}, done: map[addressing.Family]bool{}, bare: map[addressing.Family]time.Time{}}
+	return &table{routes: map[netip.Prefix]entry{}, done: map[addressing.Family]bool{}, bare: map[addressing.Family]time.Time{}, gone: map[netip.Prefix]time.Time{}}
 }
 
 // age makes what is in the table wait for confirmation by a new connection.
@@ -76,20 +78,20 @@ func (t *table) withdraw(p netip.Prefix, at time.Time) bool {
 }
 
 // advertise notes a route; room is whether one more may be kept. It reports a
-// change.
-func (t *table) advertise(p netip.Prefix, e entry, room bool) bool {
+// change, and whether the same was said before.
+func (t *table) advertise(p netip.Prefix, e entry, room bool) (changed, repeated bool) {
 	was, known := t.routes[p]
 	if !known && !room {
-		changed := !t.over
+		changed = !t.over
 		t.over = true
-		return changed
+		return changed, false
 	}
 	if known && !was.gone {
 		e.at = was.at
 	}
-	same := known && was.marks == e.marks && was.leak == e.leak && !was.gone
+	changed = !known || was.marks != e.marks || was.leak != e.leak || was.gone || was.stale
 	t.routes[p] = e
-	return !same
+	return changed, !changed && was.said == e.said
 }
 
 // has gives the route, if the table has it now.

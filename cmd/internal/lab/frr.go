@@ -20,8 +20,9 @@ import (
 type FRR struct {
 	Bgpd, Zebra *Daemon
 
-	h   *Host
-	dir string
+	h    *Host
+	dir  string
+	more []string // arguments of bgpd
 }
 
 // FRR starts FRRouting with the text as bgpd's configuration; logging and the
@@ -30,6 +31,9 @@ func (h *Host) FRR(config string) *FRR {
 	t := h.l.t
 	t.Helper()
 	f := &FRR{h: h, dir: h.stateDir("frr")}
+	if strings.Contains(config, "bmp targets") {
+		f.more = []string{"-M", "bmp"} // the configuration needs the module
+	}
 	f.own()
 	h.write(f.path("zebra.conf"), "log file "+f.path("zebra.log")+"\n", 0o644)
 	h.write(f.path("bgpd.conf"), fmt.Sprintf("log file %s\ndump bgp all %s\n%s", f.path("bgpd.log"), f.path("bgpd.mrt"), config), 0o644)
@@ -42,18 +46,18 @@ func (h *Host) FRR(config string) *FRR {
 // StartBgpd starts bgpd again after its end, with the same configuration.
 func (f *FRR) StartBgpd() {
 	f.h.l.t.Helper()
-	f.Bgpd = f.start("bgpd")
+	f.Bgpd = f.start("bgpd", f.more...)
 	f.Bgpd.await(func() error {
 		_, err := f.Show("show bgp summary json")
 		return err
 	})
 }
 
-func (f *FRR) start(program string) *Daemon {
+func (f *FRR) start(program string, more ...string) *Daemon {
 	f.h.l.t.Helper()
-	return f.h.start(program, f.dir, []string{f.path(program + ".log")}, "/usr/lib/frr/"+program,
-		"-f", f.path(program+".conf"), "-i", f.path(program+".pid"), "-z", f.path("zserv.api"),
-		"--vty_socket", f.dir, "-P", "0", "-u", "frr", "-g", "frr")
+	args := append([]string{"-f", f.path(program + ".conf"), "-i", f.path(program + ".pid"), "-z", f.path("zserv.api"),
+		"--vty_socket", f.dir, "-P", "0", "-u", "frr", "-g", "frr"}, more...)
+	return f.h.start(program, f.dir, []string{f.path(program + ".log")}, "/usr/lib/frr/"+program, args...)
 }
 
 // own gives FRR's user the directories that it writes to.
