@@ -62,6 +62,7 @@ type feed struct {
 	observed wire.Observed
 
 	dirty    bool
+	sent     sent                       // at the last assessment
 	absent   map[netip.Prefix]time.Time // sent, not accepted, since
 	findings map[findingKey]Finding
 }
@@ -256,20 +257,30 @@ func (f *feed) monitor(m bmp.Message, at time.Time) {
 	}
 	before := len(t.routes)
 	for p := range o.Withdrawals() {
-		f.dirty = t.withdraw(p, at) || f.dirty
+		f.withdraw(t, p, at)
 	}
 	c := f.judge(s, m.View)
 	e := entry{marks: marked(o.Communities), leak: c.leak, from: c.from, said: digest(o), at: at}
 	for p := range o.Advertisements() {
 		if !c.keep {
 			f.count.Ignored++
-			f.dirty = t.withdraw(p, at) || f.dirty // it was ours and is another's now
+			f.withdraw(t, p, at) // it was ours and is another's now
 			continue
 		}
 		changed, repeated := t.advertise(p, e, f.kept+len(t.routes)-before < f.limit)
 		f.dirty, f.suspect = f.dirty || changed, f.suspect || repeated
 	}
 	f.kept += len(t.routes) - before
+}
+
+// withdraw notes that a route is gone. That of one which we send and which was
+// not there is a repetition; those of others are nobody's business.
+func (f *feed) withdraw(t *table, p netip.Prefix, at time.Time) {
+	changed, repeated := t.withdraw(p, at)
+	if repeated {
+		_, repeated = f.sent[p]
+	}
+	f.dirty, f.suspect = f.dirty || changed, f.suspect || repeated
 }
 
 // digest is of what an UPDATE says of its routes, as far as it is looked at.
@@ -283,9 +294,10 @@ func digest(o *wire.Observed) uint32 {
 }
 
 // mustDump reports whether the router is to be asked for its tables once more. A
-// router that says of a route what it has said before may have something else
-// to say: FRR before 9.0 repeats a route that its import policy takes away,
-// instead of withdrawing it. Large tables are asked for less often.
+// router that says of a route what it has said before may mean something else:
+// FRR 8.4 looks for the route when it writes the message, and at times repeats
+// one that its import policy has just taken away, or withdraws one that has just
+// come. Large tables are asked for less often.
 func (f *feed) mustDump(now time.Time) bool {
 	rest := max(5*time.Second, 20*f.took)
 	if !f.dumped {

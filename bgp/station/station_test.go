@@ -429,6 +429,45 @@ func TestReconnect(t *testing.T) {
 	only(t, w.after(10*time.Second), Lost, "transit-a", 10)
 }
 
+// A router that repeats itself may mean something else, and is asked for its
+// tables once more, a large one less often.
+func TestRepetition(t *testing.T) {
+	ps := prefixes(20)
+	for name, c := range map[string]struct {
+		say  func(w *world) []bmp.Message
+		want bool
+	}{
+		"a route that is there": {func(*world) []bmp.Message { return monitor(t, speaker, bmp.InPostPolicy, nil, nil, ps[:1]) }, true},
+		"one with another attribute": {func(*world) []bmp.Message {
+			return monitor(t, speaker, bmp.InPostPolicy, nil, []policy.Community{7}, ps[:1])
+		}, false},
+		"a new one":     {func(*world) []bmp.Message { return monitor(t, speaker, bmp.InPostPolicy, nil, nil, prefixes(21)[20:]) }, false},
+		"one that goes": {func(*world) []bmp.Message { return withdrawn(t, speaker, bmp.InPostPolicy, ps[:1]) }, false},
+		"one that went": {func(*world) []bmp.Message {
+			return append(withdrawn(t, speaker, bmp.InPostPolicy, ps[:1]), withdrawn(t, speaker, bmp.InPostPolicy, ps[:1])...)
+		}, true},
+		"one of others that was never there": {func(*world) []bmp.Message {
+			return withdrawn(t, speaker, bmp.InPostPolicy, []netip.Prefix{netip.MustParsePrefix("8.8.8.0/24")})
+		}, false},
+		"one of ours that was never there": {func(w *world) []bmp.Message {
+			w.send(prefixes(21))
+			w.Touch("ams1-v4")
+			w.after(time.Second)
+			return withdrawn(t, speaker, bmp.InPostPolicy, prefixes(21)[20:])
+		}, true},
+	} {
+		w, f := healthy(t, ps)
+		w.take(f, c.say(w))
+		if f.mustDump(w.now.Add(time.Hour)) != c.want {
+			t.Errorf("%s: a dump is asked for: %v", name, !c.want)
+		}
+		f.took = time.Minute
+		if f.mustDump(f.began.Add(10 * time.Minute)) {
+			t.Errorf("%s: a table that takes a minute is asked for after ten", name)
+		}
+	}
+}
+
 // A full table costs counters, not memory, and a router that sends more of ours
 // than may be kept is unknown.
 func TestBounded(t *testing.T) {

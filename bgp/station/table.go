@@ -63,18 +63,19 @@ func (t *table) sweep(f addressing.Family, at time.Time) {
 }
 
 // withdraw notes that a route is gone; what was leaked is forgotten, what is
-// ours is remembered as gone. It reports a change.
-func (t *table) withdraw(p netip.Prefix, at time.Time) bool {
+// ours is remembered as gone. It reports a change, and whether the route was gone
+// before.
+func (t *table) withdraw(p netip.Prefix, at time.Time) (changed, repeated bool) {
 	e, known := t.routes[p]
 	switch {
 	case !known || e.gone && !e.stale:
-		return false
+		return false, true
 	case e.leak != policy.NoLeakType:
 		delete(t.routes, p)
 	default:
 		t.routes[p] = entry{gone: true, at: at}
 	}
-	return true
+	return true, false
 }
 
 // advertise notes a route; room is whether one more may be kept. It reports a

@@ -108,7 +108,8 @@ func (n *network) monitored() string {
 
 func (n *network) edgeConfig() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "bgp large-community-list standard MARKER permit %d:9235:1\nroute-map OURS permit 10\n match large-community MARKER\nroute-map NONE deny 10\nroute-map ANY permit 10\n", asn)
+	// Policies take effect after a second, not after FRR's five.
+	fmt.Fprintf(&b, "bgp route-map delay-timer 1\nbgp large-community-list standard MARKER permit %d:9235:1\nroute-map OURS permit 10\n match large-community MARKER\nroute-map NONE deny 10\nroute-map ANY permit 10\n", asn)
 	b.WriteString("route-map AWAY permit 10\n match large-community MARKER\n set large-comm-list MARKER delete\n")
 	fmt.Fprintf(&b, "router bgp %d\n bgp router-id %s\n no bgp default ipv4-unicast\n", asn, n.e.Addr4)
 	var v4, v6 strings.Builder
