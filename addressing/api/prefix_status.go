@@ -202,7 +202,7 @@ func (v *look) held(p netip.Prefix, since *time.Time) *Held {
 func (v *look) prefix(d addressing.PrefixDetail) PrefixStatus {
 	out := PrefixStatus{ID: d.ID, AccountID: d.AccountID, Cidr: d.CIDR.String(), Asn: int64(d.ASN), Description: d.Description,
 		State: PrefixStatusState(d.State), Control: PrefixStatusControl(d.Control), OnDemandEnabled: d.OnDemandEnabled,
-		OnDemandLocked: d.OnDemandLocked, AcceptedRisks: append([]string{}, d.AcceptedRisks...), CreatedAt: micro(d.CreatedAt),
+		OnDemandLocked: d.OnDemandLocked, Ownership: string(d.Ownership), Irr: string(d.IRR), Rpki: string(d.RPKI), Barred: string(d.BarsAdvertising()), AcceptedRisks: append([]string{}, d.AcceptedRisks...), CreatedAt: micro(d.CreatedAt),
 		ModifiedAt: micro(d.ModifiedAt), Version: d.Version, DeleteAfter: microPtr(d.DeleteAfter),
 		Routes: make([]RouteStatus, 0, len(d.BGP)), NegativeIntents: make([]NegativeIntent, 0, len(d.Negative)), SeenBy: []string{}}
 	if out.Control == "" {

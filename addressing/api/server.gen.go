@@ -2846,25 +2846,37 @@ type PrefixStatus struct {
 	AccountID     string   `json:"account_id"`
 	Advertised    bool     `json:"advertised"`
 	Asn           int64    `json:"asn"`
-	Bound         bool     `json:"bound"`
+
+	// Barred which of the three says that nothing new of it may be advertised: ownership, irr or rpki; empty if none does
+	Barred string `json:"barred"`
+	Bound  bool   `json:"bound"`
 
 	// ChangeID of the change just made, the handle of its undo
-	ChangeID        *string             `json:"change_id,omitempty"`
-	Cidr            string              `json:"cidr"`
-	Control         PrefixStatusControl `json:"control"`
-	CreatedAt       time.Time           `json:"created_at"`
-	DeleteAfter     *time.Time          `json:"delete_after"`
-	Description     *string             `json:"description"`
-	Desired         PrefixStatusDesired `json:"desired"`
-	Held            bool                `json:"held"`
-	ID              string              `json:"id"`
-	ModifiedAt      time.Time           `json:"modified_at"`
-	NegativeIntents []NegativeIntent    `json:"negative_intents"`
-	OnDemandEnabled bool                `json:"on_demand_enabled"`
-	OnDemandLocked  bool                `json:"on_demand_locked"`
-	Routes          []RouteStatus       `json:"routes"`
-	SeenBy          []string            `json:"seen_by"`
-	State           PrefixStatusState   `json:"state"`
+	ChangeID    *string             `json:"change_id,omitempty"`
+	Cidr        string              `json:"cidr"`
+	Control     PrefixStatusControl `json:"control"`
+	CreatedAt   time.Time           `json:"created_at"`
+	DeleteAfter *time.Time          `json:"delete_after"`
+	Description *string             `json:"description"`
+	Desired     PrefixStatusDesired `json:"desired"`
+	Held        bool                `json:"held"`
+	ID          string              `json:"id"`
+
+	// Irr the same for the IRR
+	Irr             string           `json:"irr"`
+	ModifiedAt      time.Time        `json:"modified_at"`
+	NegativeIntents []NegativeIntent `json:"negative_intents"`
+	OnDemandEnabled bool             `json:"on_demand_enabled"`
+	OnDemandLocked  bool             `json:"on_demand_locked"`
+
+	// Ownership validation: pending, valid, invalid, missing, mismatch_asn or expired
+	Ownership string        `json:"ownership"`
+	Routes    []RouteStatus `json:"routes"`
+
+	// Rpki the same for the RPKI
+	Rpki   string            `json:"rpki"`
+	SeenBy []string          `json:"seen_by"`
+	State  PrefixStatusState `json:"state"`
 
 	// Summary desired, bound, advertised, seen and held in one sentence
 	Summary string `json:"summary"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -28,6 +29,7 @@ func prefixCommands() []*cli.Command {
 			Name: "list", Usage: "list prefixes with their status",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "account", Usage: "only of `ACCOUNT`, an id or a name"},
+				&cli.BoolFlag{Name: "lapsed", Usage: "only those with an authorisation that is invalid or expired, and why"},
 				&cli.BoolFlag{Name: "pending-delete", Usage: "those in their grace time instead, which have left the list"},
 			},
 			Action: action(listPrefixes),
@@ -157,11 +159,18 @@ func listPrefixes(c *cli.Context, conn *connection) error {
 		}
 		params.AccountID = &a
 	}
+	if c.Bool("lapsed") && c.Bool("pending-delete") {
+		return strictcli.Usage("prefix list: --lapsed and --pending-delete exclude one another")
+	}
 	if c.Bool("pending-delete") {
 		return listPendingDeletions(c, conn, params.AccountID)
 	}
 	var l client.PrefixStatusList
-	return show(c, conn.get(conn.ListPrefixes(c.Context, &params)), &l, func(w *tabwriter.Writer) error {
+	a := conn.get(conn.ListPrefixes(c.Context, &params))
+	if c.Bool("lapsed") {
+		return showLapsed(c, a)
+	}
+	return show(c, a, &l, func(w *tabwriter.Writer) error {
 		row(w, "ID", "CIDR", "ASN", "ACCOUNT", "STATE", "DESIRED", "BOUND", "ADVERTISED", "HELD")
 		for _, p := range l.Items {
 			row(w, p.ID, p.Cidr, p.Asn, p.AccountID, p.State, p.Desired, yesNo(p.Bound), yesNo(p.Advertised), yesNo(p.Held))
@@ -187,6 +196,10 @@ func showStatus(c *cli.Context, a answer) error {
 		row(w, "origin", fmt.Sprintf("AS%d", p.Asn))
 		row(w, "state", p.State)
 		row(w, "control", control(p))
+		row(w, "validated", validated(p))
+		if p.Barred != "" {
+			row(w, "lapsed", p.Barred+": nothing new of it is advertised; what is advertised stays")
+		}
 		row(w, "summary", p.Summary)
 		for _, r := range p.Routes {
 			row(w, r.Cidr, r.Summary)
@@ -205,6 +218,15 @@ func showStatus(c *cli.Context, a answer) error {
 		}
 		return nil
 	})
+}
+
+// validated says how each authorisation stands, and what was accepted instead.
+func validated(p client.PrefixStatus) string {
+	text := fmt.Sprintf("ownership %s, IRR %s, RPKI %s", p.Ownership, p.Irr, p.Rpki)
+	if len(p.AcceptedRisks) > 0 {
+		text += "; accepted risk: " + strings.Join(p.AcceptedRisks, ", ")
+	}
+	return text
 }
 
 // where says in which state a route rests, and at which sites it is.
@@ -336,6 +358,27 @@ func listPendingDeletions(c *cli.Context, conn *connection, account *string) err
 		row(w, "ID", "CIDR", "ASN", "ACCOUNT", "GONE AFTER")
 		for _, p := range l.Items {
 			row(w, p.ID, p.Cidr, p.Asn, p.AccountID, optional(p.DeleteAfter))
+		}
+		return nil
+	})
+}
+
+// showLapsed keeps of a list what nothing new may be advertised of.
+func showLapsed(c *cli.Context, a answer) error {
+	var l client.PrefixStatusList
+	if err := a.into(&l); err != nil {
+		return err
+	}
+	l.Items = slices.DeleteFunc(l.Items, func(p client.PrefixStatus) bool { return p.Barred == "" })
+	l.Count, l.Filter = len(l.Items), &map[string]string{"lapsed": "true"}
+	body, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return show(c, answer{body: body}, &l, func(w *tabwriter.Writer) error {
+		row(w, "ID", "CIDR", "ASN", "ACCOUNT", "ADVERTISED", "WHY")
+		for _, p := range l.Items {
+			row(w, p.ID, p.Cidr, p.Asn, p.AccountID, yesNo(p.Advertised), validated(p))
 		}
 		return nil
 	})
