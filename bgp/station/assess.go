@@ -238,7 +238,7 @@ func (f *feed) blindIn(s *session, views []bmp.View, family addressing.Family) s
 
 // edge compares what an edge was sent with what it accepted and sends on.
 func (r *round) edge(w sent) {
-	r.sent = w
+	r.weigh(w)
 	at := place{r.conf.Name, r.conf.Site, joined(r.conf.Neighbors)}
 	for _, family := range addressing.Families() {
 		r.acceptance(at, family, w)
@@ -420,7 +420,7 @@ func (r *round) never(at place, family addressing.Family, t *table, never []neti
 // the edge that is on the far side of one of its sessions.
 func (r *round) outsider(all sent, edge func(routerID netip.Addr) (name, site string, w sent, known bool)) {
 	var rest []*session
-	r.sent = all
+	r.weigh(all)
 	for _, s := range r.sessions {
 		name, site, w, known := edge(s.peer.RouterID)
 		if !known {

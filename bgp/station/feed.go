@@ -62,7 +62,7 @@ type feed struct {
 	observed wire.Observed
 
 	dirty    bool
-	sent     sent                       // at the last assessment
+	unheard  map[netip.Prefix]struct{}  // withdrawn, and not known
 	absent   map[netip.Prefix]time.Time // sent, not accepted, since
 	findings map[findingKey]Finding
 }
@@ -77,7 +77,7 @@ type Counts struct {
 
 func newFeed(conf Router, c compass, limit int, now time.Time) *feed {
 	return &feed{conf: conf, compass: c, limit: limit, since: now, why: "the router has not connected since the daemon started",
-		offered: map[bmp.View]bool{}, sessions: map[sessionKey]*session{}, absent: map[netip.Prefix]time.Time{}, findings: map[findingKey]Finding{}}
+		offered: map[bmp.View]bool{}, sessions: map[sessionKey]*session{}, absent: map[netip.Prefix]time.Time{}, unheard: map[netip.Prefix]struct{}{}, findings: map[findingKey]Finding{}}
 }
 
 // connected begins a connection: nothing of an earlier one is trusted until it
@@ -273,14 +273,30 @@ func (f *feed) monitor(m bmp.Message, at time.Time) {
 	f.kept += len(t.routes) - before
 }
 
-// withdraw notes that a route is gone. That of one which we send and which was
-// not there is a repetition; those of others are nobody's business.
+// maxUnheard is how many withdrawals of unknown routes are remembered until the
+// next assessment.
+const maxUnheard = 10_000
+
+// withdraw notes that a route is gone. That of one which was not there is a
+// repetition, if it is one that we send: the next assessment knows.
 func (f *feed) withdraw(t *table, p netip.Prefix, at time.Time) {
 	changed, repeated := t.withdraw(p, at)
-	if repeated {
-		_, repeated = f.sent[p]
+	f.dirty = f.dirty || changed
+	if repeated && len(f.unheard) < maxUnheard {
+		f.unheard[p] = struct{}{}
+		f.dirty = f.dirty || !f.conf.Outside // there, a full table may come and go
 	}
-	f.dirty, f.suspect = f.dirty || changed, f.suspect || repeated
+}
+
+// weigh compares withdrawals of unknown routes with what is sent.
+func (f *feed) weigh(w sent) {
+	for p := range f.unheard {
+		if _, ours := w[p]; ours {
+			f.suspect = true
+			break
+		}
+	}
+	clear(f.unheard)
 }
 
 // digest is of what an UPDATE says of its routes, as far as it is looked at.

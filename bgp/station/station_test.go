@@ -451,13 +451,12 @@ func TestRepetition(t *testing.T) {
 		}, false},
 		"one of ours that was never there": {func(w *world) []bmp.Message {
 			w.send(prefixes(21))
-			w.Touch("ams1-v4")
-			w.after(time.Second)
 			return withdrawn(t, speaker, bmp.InPostPolicy, prefixes(21)[20:])
 		}, true},
 	} {
 		w, f := healthy(t, ps)
 		w.take(f, c.say(w))
+		w.after(time.Second)
 		if f.mustDump(w.now.Add(time.Hour)) != c.want {
 			t.Errorf("%s: a dump is asked for: %v", name, !c.want)
 		}

@@ -256,7 +256,7 @@ func (n *network) quiet(when string) {
 // prefix waits until the stages of a prefix are as expected.
 func (n *network) prefix(p netip.Prefix, accepted, sent, outside client.BeyondAnswer) {
 	n.t.Helper()
-	n.Eventually(coming, func() error {
+	took := n.Eventually(coming, func() error {
 		var l client.PrefixStatusList
 		if err := n.get("/v1/prefixes?cidr="+p.String(), &l); err != nil || len(l.Items) != 1 {
 			return fmt.Errorf("%s: %d prefixes (%v)", p, len(l.Items), err)
@@ -271,6 +271,7 @@ func (n *network) prefix(p netip.Prefix, accepted, sent, outside client.BeyondAn
 		}
 		return nil
 	})
+	n.t.Logf("%s: accepted %s, sent to transit %s, seen outside %s, after %s", p, accepted, sent, outside, took.Round(10*time.Millisecond))
 }
 
 const (
