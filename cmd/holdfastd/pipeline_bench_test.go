@@ -202,7 +202,7 @@ func (l *line) fill(b *testing.B, dir string, routes int) {
 		route.Advertised, route.Resting = false, addressing.RestingWithdrawn
 		l.owners = append(l.owners, owner{account: p.AccountID, prefix: p.ID, route: route.ID, cidr: p.CIDR})
 	}
-	if _, _, err := r.Restore(b.Context(), addressing.RestoreRequest{Request: req, Want: want}); err != nil {
+	if err := save(b.Context(), store, want); err != nil {
 		b.Fatal(err)
 	}
 	for i := range l.owners {
@@ -210,6 +210,42 @@ func (l *line) fill(b *testing.B, dir string, routes int) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// save writes a state past the use cases, a few transactions for all of it.
+func save(ctx context.Context, store *sqlite.Store, st addressing.State) error {
+	var rows []func(addressing.Tx) error
+	for _, a := range st.Accounts {
+		a.Version = 1
+		rows = append(rows, func(tx addressing.Tx) error { return tx.SaveAccount(a) })
+	}
+	for _, s := range st.Services {
+		s.Version = 1
+		rows = append(rows, func(tx addressing.Tx) error { return tx.SaveService(s) })
+	}
+	for _, p := range st.Prefixes {
+		rows = append(rows, func(tx addressing.Tx) error { return tx.SavePrefix(p) })
+	}
+	for _, b := range st.BGPPrefixes {
+		rows = append(rows, func(tx addressing.Tx) error { return tx.SaveBGPPrefix(b) })
+	}
+	for _, b := range st.Bindings {
+		rows = append(rows, func(tx addressing.Tx) error { return tx.InsertBinding(b) })
+	}
+	for part := range slices.Chunk(rows, 100_000) {
+		err := store.Update(ctx, func(tx addressing.Tx) error {
+			for _, row := range part {
+				if err := row(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func serviceID(name string) string { return fmt.Sprintf("%032x", name) }
