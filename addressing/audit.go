@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gowebpki/jcs"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // AuditRecord is one mutation as it is kept for good. Records are chained:
@@ -39,7 +39,11 @@ func (a AuditRecord) Canonical() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit record %d: %w", a.Seq, err)
 	}
-	return jcs.Transform(raw)
+	out := jsontext.Value(raw)
+	if err := out.Canonicalize(); err != nil {
+		return nil, fmt.Errorf("audit record %d: %w", a.Seq, err)
+	}
+	return out, nil
 }
 
 // Seal chains the record to the one before it.

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/gowebpki/jcs"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Sum is the sha256 of a part's or manifest's canonical form, in lower-case hex.
@@ -20,8 +20,8 @@ func canonical(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("canonical form: %w", err)
 	}
-	out, err := jcs.Transform(raw)
-	if err != nil {
+	out := jsontext.Value(raw)
+	if err := out.Canonicalize(); err != nil {
 		return nil, fmt.Errorf("canonical form: %w", err)
 	}
 	return out, nil

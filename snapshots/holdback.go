@@ -42,6 +42,10 @@ func (h Hold) Over(active, next *Snapshot) (*Snapshot, error) {
 		p := &next.Accounts[i]
 		was, _ := active.Account(p.Account)
 		kept[p.Account] = true
+		if sum := next.PartSum(p.Account); sum != "" && sum == active.PartSum(p.Account) {
+			draft.Accounts = append(draft.Accounts, *p) // as it was: there is nothing to hold
+			continue
+		}
 		part := holdPart(was, p, hold)
 		if h.Sites != nil {
 			part = h.narrow(part)
