@@ -158,6 +158,7 @@ func (e *edgeMachines) save() {
 // rolledOut hears of every move of a rollout. One that does harm opens the
 // breaker: nobody's next removal follows it.
 func (d *daemon) rolledOut(r rollout.Rollout, e rollout.Effect) {
+	d.decided.add(r)
 	if e != rollout.Trip {
 		return
 	}

@@ -71,6 +71,7 @@ type daemon struct {
 	loads     *loadSources
 	deploys   deployWatch
 	edge      *edgeMachines
+	decided   *decisions // about rollouts
 	beyond    *beyond
 	api       *api.Server
 	servers   servers
@@ -149,6 +150,7 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.loads = newLoads(d.cfg.Health.Loads, d.health.failed, d.log)
 	d.gate.Carried(d.ways())
 	d.edge = newEdge(d.cfg.Edge, d.dir.machines(), func() bool { return d.off(sinkMachines) }, d.health.Board, func() { d.pipeline.Kick() }, d.log, now)
+	d.decided = newDecisions(d.registry.Load, func() *snapshots.Snapshot { s, _ := d.pipeline.Active(); return s }, d.log)
 	runner, err := rollout.New(rollout.Config{
 		Environment: d.cfg.Environment,
 		Network:     d.cfg.Network(nil, nil),
@@ -331,6 +333,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.beyond.listen(running)
 	go d.beyond.run(running)
 	go d.health.run(running)
+	go d.decided.run(running)
 	go d.loads.run(running)
 	go d.watchDeploys(running)
 	d.watch(running)

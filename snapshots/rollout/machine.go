@@ -50,10 +50,16 @@ const (
 // an event that does not fit changes nothing: an error says why.
 func (r Rollout) Next(e Event) (Rollout, Effect, error) {
 	next, effect, err := r.next(e)
-	if err == nil && (next.Phase != r.Phase || next.Released != r.Released || next.Restored != r.Restored) {
+	if err == nil && next.moved(r) {
 		next.Log = append(slices.Clip(next.Log), Logged{At: e.At, Event: e.Kind, Phase: next.Phase, Wave: next.Released, By: e.By, Why: cmp.Or(e.Why, next.Why)})
 	}
 	return next, effect, err
+}
+
+// moved reports whether an event changed where a rollout stands: what is logged
+// and told.
+func (r Rollout) moved(was Rollout) bool {
+	return r.Phase != was.Phase || r.Released != was.Released || r.Restored != was.Restored || r.Waiting != was.Waiting
 }
 
 func (r Rollout) next(e Event) (Rollout, Effect, error) {

@@ -339,7 +339,7 @@ func (r *Runner) advance(ctx context.Context, i int, e Event) error {
 		return err
 	}
 	r.setRollout(i, next)
-	if next.Phase == was.Phase && next.Released == was.Released && next.Applied == was.Applied && next.Restored == was.Restored {
+	if !next.moved(was) && next.Applied == was.Applied {
 		return nil
 	}
 	r.step(StepRecord)
@@ -347,7 +347,7 @@ func (r *Runner) advance(ctx context.Context, i int, e Event) error {
 		r.setRollout(i, was)
 		return err
 	}
-	if next.Phase != was.Phase || next.Released != was.Released {
+	if next.moved(was) {
 		r.log.Info("rollout", "id", next.ID, "phase", next.Phase, "wave", next.Released, "waves", len(next.Waves), "why", next.Why)
 		if r.cfg.OnRollout != nil {
 			r.cfg.OnRollout(next, effect)
@@ -487,12 +487,20 @@ func (r *Runner) loadRollouts() {
 		return
 	}
 	now := time.Now()
-	for i := range all {
-		all[i], _, _ = all[i].Next(Event{Kind: Died, At: now})
+	var stopped []Rollout
+	for i, was := range all {
+		if all[i], _, _ = was.Next(Event{Kind: Died, At: now}); all[i].moved(was) {
+			stopped = append(stopped, all[i])
+		}
 	}
 	r.setRollouts(all)
 	if err := r.saveRollouts(); err != nil {
 		r.degraded(err)
+	}
+	for _, ro := range stopped {
+		if r.cfg.OnRollout != nil {
+			r.cfg.OnRollout(ro, None)
+		}
 	}
 }
 
