@@ -2715,10 +2715,13 @@ type PlanRollout struct {
 	// Class of the rollout that would begin
 	Class *PlanRolloutClass `json:"class,omitempty"`
 
+	// Holds why removals do not begin now
+	Holds *string `json:"holds,omitempty"`
+
 	// Monitor unmonitored: no health source knows this class, soak alone decides
 	Monitor *PlanRolloutMonitor `json:"monitor,omitempty"`
 
-	// Queued changes whose rollout would begin after the one that runs
+	// Queued changes whose rollout would begin after the one that runs, or when what holds is over
 	Queued int `json:"queued"`
 
 	// Uncovered classes of object that no canary wave has

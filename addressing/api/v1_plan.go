@@ -60,7 +60,7 @@ func planTable(s plan.Simulation) PlanTable {
 }
 
 func planRollout(f rollout.Forecast) *PlanRollout {
-	out := &PlanRollout{AtOnce: f.AtOnce, Queued: f.Queued, Waits: f.Waits, Waves: []RolloutWave{}, Uncovered: []string{}}
+	out := &PlanRollout{AtOnce: f.AtOnce, Queued: f.Queued, Waits: f.Waits, Waves: []RolloutWave{}, Uncovered: []string{}, Holds: textOrNil(f.Holds)}
 	if out.Waits == nil {
 		out.Waits = map[string]int{}
 	}

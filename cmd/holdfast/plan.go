@@ -89,7 +89,11 @@ func drawForecast(w *tabwriter.Writer, f *client.PlanRollout) {
 		row(w, "waits", fmt.Sprintf("%d change(s) for rollout %s", f.Waits[id], id))
 	}
 	if f.Queued > 0 {
-		row(w, "queued", fmt.Sprintf("%d change(s) until the rollout that runs is over", f.Queued))
+		until := "until the rollout that runs is over"
+		if f.Holds != nil {
+			until = "held: " + *f.Holds
+		}
+		row(w, "queued", fmt.Sprintf("%d change(s) %s", f.Queued, until))
 	}
 	if f.Class == nil {
 		return

@@ -10,7 +10,8 @@ type Forecast struct {
 	Begins *Rollout
 	// Waits counts changes that wait for a rollout, by its id.
 	Waits  map[string]int
-	Queued int // changes whose rollout would begin after the one that runs
+	Queued int    // changes whose rollout would begin after the one that runs, or when Holds is over
+	Holds  string // why removals do not begin now; empty if nothing holds them
 }
 
 // Forecast says how a plan would go out. It changes nothing.
@@ -18,7 +19,7 @@ func (r *Runner) Forecast(p plan.Plan) Forecast {
 	r.line.Lock()
 	defer r.line.Unlock()
 	w, fresh := r.sorted(p)
-	out := Forecast{AtOnce: len(p.Changes) + len(p.Network), Waits: w.behind}
+	out := Forecast{AtOnce: len(p.Changes) + len(p.Network), Waits: w.behind, Holds: w.dark}
 	for _, it := range w.queued {
 		out.Queued += it.Ops
 	}

@@ -128,6 +128,7 @@ type Runner struct {
 	spoken   map[string]bool            // neighbors that the speaker has or had sessions with
 	speak    Sessions                   // of the configuration in force
 
+	dark       bool                   // removals wait for edge machines to come back
 	unready    int                    // routes that waited for edge machines last time
 	queue      map[plan.Key]plan.Item // waits for another rollout to end
 	bookDamage string                 // why the book of rollouts cannot be used

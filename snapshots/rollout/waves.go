@@ -35,6 +35,7 @@ type waiting struct {
 	sites     map[route]addressing.Sites // that are ready, of routes that are not ready everywhere
 	queued    []plan.Item                // the start of a rollout waits for another to end
 	behind    map[string]int             // changes that wait for a rollout, by its id
+	dark      string                     // why removals do not begin
 }
 
 func (w *waiting) hold(it plan.Item) {
@@ -70,6 +71,7 @@ func (w *waiting) keeps(r route) bool {
 // rollout of its own.
 func (r *Runner) sort(d *draft) (w waiting, fresh []plan.Item) {
 	w, fresh = r.sorted(d.plan)
+	r.dark = w.dark != ""
 	r.queue = map[plan.Key]plan.Item{}
 	for _, it := range w.queued {
 		r.queue[it.Key()] = it
@@ -87,6 +89,10 @@ func (r *Runner) sorted(p plan.Plan) (w waiting, fresh []plan.Item) {
 	bulk, back := r.bulk(items), r.reverted()
 	known := r.known()
 	busy := slices.ContainsFunc(r.rollouts, Rollout.busy)
+	dark := ""
+	if r.cfg.Edge != nil {
+		dark = r.cfg.Edge.Dark(p.At)
+	}
 	for _, it := range items {
 		if at, found := known[it.Key()]; found && same(it, r.rollouts[at.rollout].Waves[at.wave].Items[at.item]) {
 			if was := r.rollouts[at.rollout].Waves[at.wave].Items[at.item]; r.rollouts[at.rollout].holds(at.wave) {
@@ -99,6 +105,10 @@ func (r *Runner) sorted(p plan.Plan) (w waiting, fresh []plan.Item) {
 		case it.Neighbor != "" && reflect.DeepEqual(it.Will, back[it.Neighbor].Was) && back[it.Neighbor].Neighbor != "":
 			// The way back needs no waves.
 		case it.Neighbor == "" && it.Bulk && !bulk:
+		case dark != "" && it.Neighbor == "" && !it.Bulk: // removals only
+			w.dark = dark
+			w.hold(it)
+			w.queued = append(w.queued, it)
 		case busy:
 			w.hold(it)
 			w.queued = append(w.queued, it)
@@ -508,7 +518,7 @@ func (r *Runner) loadRollouts() {
 func (r *Runner) untilWatch(now time.Time) time.Duration {
 	next := time.Hour
 	r.line.Lock()
-	if r.unready > 0 { // an acknowledgement comes by itself, a silent machine's time does not
+	if r.unready > 0 || r.dark { // an acknowledgement comes by itself, a silent machine's time does not
 		next = lookAtEdge
 	}
 	r.line.Unlock()
