@@ -58,7 +58,7 @@ func (m *Model) refit() {
 			}
 			l.advance(m.now)
 			was[l.id] = l.rings
-			l.rings = newRings(m.rungs(ledgerID{s, dim(d)}))
+			l.rings, l.next = newRings(m.rungs(ledgerID{s, dim(d)})), 0
 			l.advance(m.now)
 		}
 	}

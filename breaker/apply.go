@@ -134,7 +134,7 @@ func (c *charging) loss(it *Item, k key) {
 func (c *charging) counted(it *Item, k key) {
 	w := int64(it.Weight)
 	c.add(Global, dimLoss, k, w)
-	c.ops(it, k, w)
+	c.add(c.r.Actor.Scope(), dimLoss, k, w)
 	c.add(Scope{ScopeAccount, it.Account}, dimLoss, k, w)
 	for _, s := range it.Services {
 		c.add(Scope{ScopeService, s}, dimLoss, k, w)
@@ -143,6 +143,7 @@ func (c *charging) counted(it *Item, k key) {
 		c.add(Scope{ScopeNeighbor, n}, dimLoss, k, w)
 	}
 	c.perNeighbor(it, dimState, k)
+	c.add(c.r.Actor.Scope(), dimAccounts, nameKey(c.account), WeightFull) // last: another key
 }
 
 // ops counts destructive operations and the accounts they touch, per actor.
@@ -182,7 +183,16 @@ func (c *charging) markDown(it *Item, k key) {
 }
 
 func (c *charging) add(s Scope, d dim, k key, w int64) {
-	l := c.m.ledger(s, d)
+	var sh *shelf
+	switch s.Kind {
+	case ScopeActor:
+		sh = c.m.numbered(&c.m.actors, c.actor, s) // the record's own
+	case ScopeAccount:
+		sh = c.m.numbered(&c.m.accounts, c.account, s) // the item's own
+	default:
+		sh = c.m.shelf(s)
+	}
+	l := c.m.pick(sh, s, d)
 	if len(l.rings) == 0 {
 		return
 	}

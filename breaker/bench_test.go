@@ -152,6 +152,44 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
+// Ten times the events of the same prefixes, actors and accounts leave the model
+// as large as it was: memory is O(prefixes x scopes), whatever the number of
+// events in a window.
+func TestMemoryIsPerPrefix(t *testing.T) {
+	w := newNetwork(2000, 40, 0)
+	lim := DefaultLimits()
+	size := func(rounds int) float64 {
+		m := NewModel(lim)
+		at := start.UnixMilli()
+		r := Record{Kind: RecordCharge, Base: Baseline{Customer: w.base.Customer}, Items: make([]Item, 1)}
+		for i := range rounds * len(w.customers) {
+			l := &w.customers[i%len(w.customers)]
+			at += 86_400_000 / int64(20*len(w.customers)) // at most a day in all: nothing leaves its windows
+			r.Seq, r.At, r.ID, r.Actor = uint64(i+1), at, "", operator(actorNames[i%len(w.customers)%len(actorNames)])
+			r.Items[0] = Item{Prefix: l.Prefix, Account: l.Account, Weight: WeightFull}
+			m.Replay(&r)
+		}
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		held := len(m.book.pages)
+		runtime.KeepAlive(m)
+		m = nil
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if held < len(w.customers) {
+			t.Fatalf("%d prefixes are held of %d", held, len(w.customers))
+		}
+		return float64(before.HeapAlloc) - float64(after.HeapAlloc)
+	}
+	once, often := size(2), size(20)
+	if often > 1.1*once || once < 1000*float64(len(w.customers))/10 {
+		t.Errorf("%.0f bytes after 4,000 events, %.0f after 40,000", once, often)
+	}
+}
+
+var actorNames = []string{"a", "b", "c", "d", "e"}
+
 // Events through one ledger of seven windows.
 func BenchmarkLedgerCharge(b *testing.B) {
 	l := newLedger(newBook(), DefaultLimits().Ladder)

@@ -105,30 +105,79 @@ func scanJournal(data []byte, apply func(*Record)) (*journal, error) {
 	if length > uint64(len(body)) {
 		return nil, fmt.Errorf("%w: it is cut, %d of %d bytes are left", errDamaged, len(body), length)
 	}
-	j := &journal{}
-	seen := map[string]string{}
-	for len(body) > 0 {
-		// Behind the header's length stands at most what a crash kept from
-		// being counted: whole records are taken, anything else is damage.
-		size, chain, ok := readFrame(body)
-		if !ok || crc32.Update(j.chain, castagnoli, body[frameSize:frameSize+size]) != chain {
-			return nil, fmt.Errorf("%w: record %d at byte %d is torn or changed", errDamaged, j.count+1, headerSize+j.length)
-		}
-		r, err := decodeRecord(body[frameSize:frameSize+size], seen)
-		if err != nil {
-			return nil, fmt.Errorf("%w: record %d at byte %d: %w", errDamaged, j.count+1, headerSize+j.length, err)
-		}
-		apply(&r)
-		j.chain, j.count, j.length = chain, j.count+1, j.length+int64(frameSize+size)
-		body = body[frameSize+size:]
-		if j.length == int64(length) && (j.chain != binary.BigEndian.Uint32(h[24:]) || j.count != binary.BigEndian.Uint64(h[28:])) {
-			return nil, fmt.Errorf("%w: its records are not those the header counts", errDamaged)
-		}
+	s := &scan{j: &journal{}, length: int64(length), chain: binary.BigEndian.Uint32(h[24:]), count: binary.BigEndian.Uint64(h[28:])}
+	if err := s.all(body, apply); err != nil {
+		return nil, err
 	}
-	if j.count == 0 {
+	if s.j.count == 0 {
 		return nil, fmt.Errorf("%w: it has no records", errDamaged)
 	}
-	return j, nil
+	return s.j, nil
+}
+
+// scan reads records. What the header says of them is checked on the way.
+type scan struct {
+	j      *journal
+	length int64
+	chain  uint32
+	count  uint64
+}
+
+const batchSize = 512 // records that are handed on together
+
+// all decodes ahead of what is applied: at a start a long journal is read by
+// one core and replayed by another.
+func (s *scan) all(body []byte, apply func(*Record)) error {
+	batches, empty := make(chan []Record, 4), make(chan []Record, 4)
+	var failed error
+	go func() {
+		defer close(batches)
+		d := &reader{seen: map[string]string{}}
+		for len(body) > 0 && failed == nil {
+			var batch []Record
+			select {
+			case batch = <-empty:
+			default:
+				batch = make([]Record, 0, min(batchSize, len(body)/frameSize+1))
+			}
+			for len(body) > 0 && len(batch) < batchSize && failed == nil {
+				var r Record
+				if r, body, failed = s.next(body, d); failed == nil {
+					batch = append(batch, r)
+				}
+			}
+			batches <- batch
+		}
+	}()
+	for batch := range batches {
+		for i := range batch {
+			apply(&batch[i])
+		}
+		select {
+		case empty <- batch[:0]:
+		default:
+		}
+	}
+	return failed
+}
+
+// next reads one record. Behind the header's length stands at most what a crash
+// kept from being counted: whole records are taken, anything else is damage.
+func (s *scan) next(body []byte, d *reader) (Record, []byte, error) {
+	j := s.j
+	size, chain, ok := readFrame(body)
+	if !ok || crc32.Update(j.chain, castagnoli, body[frameSize:frameSize+size]) != chain {
+		return Record{}, nil, fmt.Errorf("%w: record %d at byte %d is torn or changed", errDamaged, j.count+1, headerSize+j.length)
+	}
+	r, err := d.record(body[frameSize : frameSize+size])
+	if err != nil {
+		return r, nil, fmt.Errorf("%w: record %d at byte %d: %w", errDamaged, j.count+1, headerSize+j.length, err)
+	}
+	j.chain, j.count, j.length = chain, j.count+1, j.length+int64(frameSize+size)
+	if j.length == s.length && (j.chain != s.chain || j.count != s.count) {
+		return r, nil, fmt.Errorf("%w: its records are not those the header counts", errDamaged)
+	}
+	return r, body[frameSize+size:], nil
 }
 
 // readFrame returns the size and checksum of the record at the start of b, if

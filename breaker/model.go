@@ -77,7 +77,9 @@ type Model struct {
 	scopes    map[Scope]scopeState
 	book      *book
 	ledgers   map[Scope]*shelf
-	global    *shelf // of ledgers, which everything needs
+	global    *shelf   // of ledgers, which everything needs
+	actors    []*shelf // of ledgers by the number of the name, which charges need
+	accounts  []*shelf
 	history   history
 	asked     int64 // when a change or plan was last decided on
 	peaks     map[string]*peak
@@ -148,6 +150,17 @@ func (m *Model) shelf(s Scope) *shelf {
 		m.global = sh
 	}
 	return sh
+}
+
+// numbered is shelf by the number of the scope's name, for actors and accounts.
+func (m *Model) numbered(list *[]*shelf, id uint32, s Scope) *shelf {
+	for int(id) >= len(*list) {
+		*list = append(*list, nil)
+	}
+	if (*list)[id] == nil {
+		(*list)[id] = m.shelf(s)
+	}
+	return (*list)[id]
 }
 
 // ledger returns the ledger of a scope and dimension, moved to now.

@@ -263,11 +263,32 @@ type reader struct {
 	b    []byte
 	bad  bool
 	seen map[string]string // names come again and again: one copy each
+
+	spare []Item
 }
 
 // decodeRecord reads one record. Bytes left over are an error.
 func decodeRecord(b []byte, seen map[string]string) (Record, error) {
-	d := &reader{b: b, seen: seen}
+	return (&reader{seen: seen}).record(b)
+}
+
+// itemRoom is made for many records' items together: most of them have one.
+const itemRoom = 256
+
+func (d *reader) items(n int) []Item {
+	if n > len(d.spare) {
+		if n > itemRoom/4 {
+			return make([]Item, n)
+		}
+		d.spare = make([]Item, itemRoom)
+	}
+	out := d.spare[:n:n]
+	d.spare = d.spare[n:]
+	return out
+}
+
+func (d *reader) record(b []byte) (Record, error) {
+	d.b, d.bad = b, false
 	r := Record{Kind: RecordKind(d.byte())}
 	r.Seq = d.uvarint()
 	r.At = d.natural()
@@ -288,7 +309,7 @@ func decodeRecord(b []byte, seen map[string]string) (Record, error) {
 	}
 	d.baseline(&r.Base)
 	if n := d.count(4); n > 0 {
-		r.Items = make([]Item, n)
+		r.Items = d.items(n)
 		for i := range r.Items {
 			d.item(&r.Items[i], r.Kind == RecordMark)
 		}

@@ -3,6 +3,7 @@ package breaker
 import (
 	"encoding/binary"
 	"hash/fnv"
+	"math"
 	"net/netip"
 	"slices"
 )
@@ -265,6 +266,7 @@ func (b *book) restore(k key, now int64) {
 // and one number per bucket, whatever the number of events.
 type ledger struct {
 	rings []*ring
+	next  int64 // no window moves before
 	book  *book
 	id    uint32
 }
@@ -284,8 +286,13 @@ func newRings(rungs []Rung) []*ring {
 }
 
 func (l *ledger) advance(now int64) {
+	if now < l.next {
+		return
+	}
+	l.next = math.MaxInt64
 	for _, w := range l.rings {
 		w.advance(now)
+		l.next = min(l.next, (w.head+1)*w.width)
 	}
 }
 
