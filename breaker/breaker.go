@@ -34,6 +34,7 @@ type Breaker struct {
 	j      *journal
 	wire   *Wire
 	queue  []Record // decided, not yet on disk
+	failed error    // of the last attempt to write
 	anchor time.Time
 	origin int64 // model time at anchor
 
@@ -142,8 +143,10 @@ func (b *Breaker) step(e Event) (Decision, error) {
 		return d, err
 	}
 	if werr := b.j.append(b.queue, slices.ContainsFunc(b.queue, mustSync)); werr != nil {
+		b.failed = werr
 		return Decision{State: d.State}, fmt.Errorf("breaker: %w", werr)
 	}
+	b.failed = nil
 	clear(b.queue)
 	b.queue = b.queue[:0]
 	return d, errors.Join(err, b.compact())
@@ -264,6 +267,17 @@ func (b *Breaker) Evidence(s Scope, at time.Time) Evidence {
 	defer b.leave()
 	b.m.clock(b.clock(at))
 	return b.m.Evidence(s)
+}
+
+// Failing says why the breaker refuses every loss, whatever the state of its
+// scopes: it could not write the last one down, or has no journal. It is nil
+// where it can.
+func (b *Breaker) Failing() error {
+	if err := b.enter(context.Background()); err != nil {
+		return err
+	}
+	defer b.leave()
+	return b.failed
 }
 
 // State is the strictest state of all scopes.

@@ -370,10 +370,16 @@ func TestUnwritableJournalRefuses(t *testing.T) {
 		if d.Verdict != Refuse || rules(d)[0] != "breaker.failed" {
 			t.Fatalf("with a journal that cannot be written: %v %v", d.Verdict, rules(d))
 		}
+		if b.Failing() == nil || b.State(at(0)) != Closed {
+			t.Fatalf("the breaker shows %s and says %v", b.State(at(0)), b.Failing())
+		}
 	}
 	b.j.f = good
 	if d := b.Admit(ctx, losing("ok", operator("x"), 0, w.customers[40]), w.base); d.Verdict != Allow {
 		t.Errorf("with the disk back: %v", d.Findings)
+	}
+	if err := b.Failing(); err != nil {
+		t.Errorf("with the disk back: %v", err)
 	}
 	if n := b.m.ledger(Global, dimLoss).rings[0].sum.total(); n != WeightFull {
 		t.Errorf("%d charged, want the one that was allowed", n)

@@ -361,5 +361,9 @@ func (d *daemon) storageRisks() []string {
 	if _, err := os.Lstat(d.dir.marker()); errors.Is(err, fs.ErrNotExist) {
 		return []string{"data directory: its marker is gone; a restart comes up with the breaker open"}
 	}
-	return slices.Concat(risks("data directory", checkDataDir(d.dir)), risks("disk", checkDisk(d.dir)), risks("journal", checkJournal(d.dir)))
+	out := slices.Concat(risks("data directory", checkDataDir(d.dir)), risks("disk", checkDisk(d.dir)), risks("journal", checkJournal(d.dir)))
+	if err := d.breaker.Failing(); err != nil {
+		out = append(out, "breaker_cannot_record: every loss is refused, whatever state the breaker shows: "+err.Error())
+	}
+	return out
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"net/netip"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,4 +109,21 @@ func (n *small) idOf(cidr string) string {
 	d, err := n.registry.PrefixAt(n.t.Context(), addressing.EveryAccount(), netip.MustParsePrefix(cidr))
 	n.must(err)
 	return d.ID
+}
+
+// A breaker that shows closed and cannot write a loss down is a named risk: what
+// it refuses, it refuses for that.
+func TestBreakerThatCannotRecordIsARisk(t *testing.T) {
+	n := newSmall(t, breaker.DefaultLimits())
+	n.must(os.WriteFile(n.daemon.dir.marker(), nil, 0o600))
+	named := func() bool {
+		return slices.ContainsFunc(n.daemon.storageRisks(), func(r string) bool { return strings.HasPrefix(r, "breaker_cannot_record: every loss is refused") })
+	}
+	if named() {
+		t.Error("a risk that there is not")
+	}
+	n.must(n.b.Close())
+	if !named() {
+		t.Error("the breaker has no journal, and status says nothing")
+	}
 }
