@@ -367,7 +367,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	c := callIn(r.Context())
 	if c.op != nil && !c.op.recovery && storeFailed(err) {
-		s.down.Store(true)
+		s.Probe(context.WithoutCancel(r.Context())) // something is unavailable: is it the store?
 	}
 	f := failureOf(err)
 	if f.status >= http.StatusInternalServerError {
