@@ -41,6 +41,9 @@ type Back struct {
 	Withdraw bool
 	// Keep names what Withdraw leaves advertised all the same; nil is nothing.
 	Keep func(netip.Prefix) bool
+	// Later names routes that are bound now and advertised with another
+	// composition, when the machines behind them are ready; nil is none.
+	Later func(account string, route netip.Prefix) bool
 	// Lift names negative intents, by id, that the rollback overrides. All
 	// others stay in force (invariant 15).
 	Lift []string
@@ -200,7 +203,7 @@ func (c *composer) part(now, then *AccountPart) AccountPart {
 	out.Prefixes = make([]PrefixRecord, 0, len(now.Prefixes))
 	for i := range now.Prefixes {
 		rec := &now.Prefixes[i]
-		out.Prefixes = append(out.Prefixes, c.record(rec, was[rec.CIDR]))
+		out.Prefixes = append(out.Prefixes, c.record(now.Account, rec, was[rec.CIDR]))
 		delete(was, rec.CIDR)
 	}
 	for i := range then.Prefixes {
@@ -212,7 +215,7 @@ func (c *composer) part(now, then *AccountPart) AccountPart {
 			c.out.Skipped = append(c.out.Skipped, rec.CIDR)
 			continue
 		}
-		out.Prefixes = append(out.Prefixes, c.gone(rec))
+		out.Prefixes = append(out.Prefixes, c.gone(then.Account, rec))
 	}
 	normalPart(&out)
 	out.Routes = carry(Routes(&out), then.Routes, now.Routes)
@@ -221,15 +224,19 @@ func (c *composer) part(now, then *AccountPart) AccountPart {
 }
 
 // gone is a record that is gone by now, with only what is in scope advertised.
-func (c *composer) gone(rec *PrefixRecord) PrefixRecord {
+func (c *composer) gone(account string, rec *PrefixRecord) PrefixRecord {
 	whole := c.only == nil || c.only[rec.CIDR]
 	out := *rec
 	out.BGP = slices.Clone(rec.BGP)
 	for i := range out.BGP {
 		b := &out.BGP[i]
-		b.Advertised, b.DownAt = (b.Advertised || b.DownAt != 0) && (whole || c.only[b.CIDR]), 0
+		b.Advertised, b.DownAt = (b.Advertised || b.DownAt != 0) && (whole || c.only[b.CIDR]) && !c.later(account, b.CIDR), 0
 	}
 	return out
+}
+
+func (c *composer) later(account string, p netip.Prefix) bool {
+	return c.how.Later != nil && c.how.Later(account, p)
 }
 
 func (c *composer) inScope(rec *PrefixRecord) bool {
@@ -260,7 +267,7 @@ func (c *composer) taken(p netip.Prefix, account string) bool {
 }
 
 // record merges one prefix that is there now; then is nil if it is newer.
-func (c *composer) record(now, then *PrefixRecord) PrefixRecord {
+func (c *composer) record(account string, now, then *PrefixRecord) PrefixRecord {
 	if then == nil {
 		if c.only != nil && !c.inScope(now) {
 			return *now
@@ -287,13 +294,13 @@ func (c *composer) record(now, then *PrefixRecord) PrefixRecord {
 		old := was[b.CIDR]
 		delete(was, b.CIDR)
 		if whole || c.only[b.CIDR] {
-			b = c.bgp(b, old)
+			b = c.bgp(account, b, old)
 		}
 		out.BGP = append(out.BGP, b)
 	}
 	for _, b := range then.BGP {
 		if was[b.CIDR] != nil && (whole || c.only[b.CIDR]) {
-			b.Advertised, b.DownAt = b.Advertised || b.DownAt != 0, 0
+			b.Advertised, b.DownAt = (b.Advertised || b.DownAt != 0) && !c.later(account, b.CIDR), 0
 			out.BGP = append(out.BGP, b)
 		}
 	}
@@ -306,7 +313,7 @@ func (c *composer) newer(now *PrefixRecord) PrefixRecord {
 	return c.withdrawn(*now)
 }
 
-func (c *composer) bgp(b BGPRecord, then *BGPRecord) BGPRecord {
+func (c *composer) bgp(account string, b BGPRecord, then *BGPRecord) BGPRecord {
 	// What was on its way out then was still advertised.
 	advertised := then != nil && (then.Advertised || then.DownAt != 0)
 	if then != nil {
@@ -314,6 +321,7 @@ func (c *composer) bgp(b BGPRecord, then *BGPRecord) BGPRecord {
 		b.Sites = c.sites(b.Sites)
 	}
 	switch {
+	case advertised && !b.Advertised && c.later(account, b.CIDR):
 	case advertised:
 		b.Advertised, b.DownAt = true, 0
 	case b.Advertised && c.withdraws(b.CIDR):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -204,11 +205,17 @@ func (r *Runner) changed(ctx context.Context, desired Desired, now time.Time) (a
 
 // holdBack leaves out what waits.
 func (r *Runner) holdBack(active, next *snapshots.Snapshot) (*snapshots.Snapshot, error) {
-	if r.cfg.Held == nil || active == nil {
-		return next, nil
+	var held func(account string, cidr netip.Prefix) bool
+	if r.cfg.Held != nil {
+		held = r.cfg.Held()
 	}
-	held := r.cfg.Held()
-	if held == nil {
+	if paced := r.paced(); len(paced) > 0 {
+		queued := held
+		held = func(account string, cidr netip.Prefix) bool {
+			return paced[route{account, cidr}] || queued != nil && queued(account, cidr)
+		}
+	}
+	if held == nil || active == nil {
 		return next, nil
 	}
 	next, err := snapshots.HoldBack(active, next, held)

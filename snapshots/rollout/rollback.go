@@ -22,6 +22,11 @@ type RollbackRequest struct {
 	Actor  addressing.Actor
 	Reason string
 	DryRun bool // plan and judge only
+	// Rate is how many routes a second are advertised again; 0 is all at once.
+	Rate int
+	// Priority are kinds of account in the order in which they come back; others
+	// come last.
+	Priority []string
 }
 
 // RollbackResult says what a rollback did and did not do.
@@ -37,7 +42,11 @@ type RollbackResult struct {
 	// Pinned says why desired state could not be changed along with the wire.
 	// The speaker is pinned then, and mutations must be refused.
 	Pinned string
-	Took   time.Duration // until the speaker had it
+	// Later is how many routes are bound by now and follow: at the rate that was
+	// asked for, and when the machines behind them are ready.
+	Later int
+	then  *snapshots.Snapshot
+	Took  time.Duration // until the speaker had it
 }
 
 // ErrRefused means that a plan was judged and not allowed; the report says why.
@@ -63,6 +72,9 @@ func (r *Runner) rollback(ctx context.Context, req RollbackRequest) (RollbackRes
 	if req.Actor.Kind == addressing.Owner {
 		return r.rollbackOwn(ctx, req)
 	}
+	if req.Rate < 0 {
+		return RollbackResult{}, errRate
+	}
 	begun := time.Now()
 	desired, _ := r.ready()
 	if _, can := desired.(Lifter); len(req.Lift) > 0 && !can {
@@ -80,8 +92,12 @@ func (r *Runner) rollback(ctx context.Context, req RollbackRequest) (RollbackRes
 	if res.Report.Verdict != policy.Allow {
 		return res, fmt.Errorf("rollback to generation %d: %w: %s", res.To, ErrRefused, firstWhy(res.Report))
 	}
-	if c.Snapshot.ID() != r.Active().Snapshot.ID() {
-		head, findings, err := r.deploy(ctx, c.Snapshot, actorKey(req.Actor), fmt.Sprintf("rollback to generation %d: %s", res.To, req.Reason))
+	first, rest, err := r.bindFirst(req, c, res, begun)
+	if err != nil {
+		return res, fmt.Errorf("rollback: %w", err)
+	}
+	if first.ID() != r.Active().Snapshot.ID() {
+		head, findings, err := r.deploy(ctx, first, actorKey(req.Actor), fmt.Sprintf("rollback to generation %d: %s", res.To, req.Reason))
 		if err != nil {
 			r.failed(err)
 			return res, fmt.Errorf("rollback: %w", err)
@@ -90,6 +106,9 @@ func (r *Runner) rollback(ctx context.Context, req RollbackRequest) (RollbackRes
 		if r.cfg.OnApplied != nil {
 			r.cfg.OnApplied(Applied{Head: head, Plan: res.Plan, Findings: findings, Took: res.Took})
 		}
+	}
+	if len(rest) > 0 {
+		r.bringLater(req, &res, rest, begun)
 	}
 	r.restoreIntent(ctx, req, c, &res)
 	r.step(StepDone)
@@ -120,13 +139,20 @@ func (r *Runner) compose(req RollbackRequest) (snapshots.Composed, RollbackResul
 		return c, res, err
 	}
 	r.step(StepPlan)
-	_, generation := r.cfg.Store.Highest()
-	p := plan.Diff(active.Snapshot, c.Snapshot)
-	p.Generation, p.At, p.Origin, p.Actors = generation+1, time.Now(), plan.FromRollback, []addressing.Actor{req.Actor}
-	why := plan.Reason{Set: fmt.Sprintf("rollback/%d", res.To), By: req.Actor.Kind}
-	p.Explain(func(plan.Change) (plan.Reason, bool) { return why, req.Actor.Kind != "" })
+	res.then = then.Snapshot
+	p := r.planBack(c.Snapshot, req, res.To)
 	res.Plan, res.Newer, res.Down, res.Skipped = p, c.Newer, c.Down, c.Skipped
 	return c, res, nil
+}
+
+// planBack is the plan of a rollback, or of a part of one.
+func (r *Runner) planBack(s *snapshots.Snapshot, req RollbackRequest, to uint64) plan.Plan {
+	_, generation := r.cfg.Store.Highest()
+	p := plan.Diff(r.Active().Snapshot, s)
+	p.Generation, p.At, p.Origin, p.Actors = generation+1, time.Now(), plan.FromRollback, []addressing.Actor{req.Actor}
+	why := plan.Reason{Set: fmt.Sprintf("rollback/%d", to), By: req.Actor.Kind}
+	p.Explain(func(plan.Change) (plan.Reason, bool) { return why, req.Actor.Kind != "" })
+	return p
 }
 
 // Lifter is desired state that can lift negative intents by id.

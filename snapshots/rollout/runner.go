@@ -121,6 +121,8 @@ type Runner struct {
 	mark *snapshots.Head // applied but not yet marked last-known-good
 
 	trial probation
+	jobs  []*bringing // rollbacks that have not advertised everything; written under mu as well
+	pace  *time.Timer // rings when more of them may go
 
 	index    map[plan.Key]position      // see known; nil when it must be made anew
 	declared bool                       // another configuration, that the speaker has not heard of
@@ -162,6 +164,8 @@ func New(cfg Config) (*Runner, error) {
 		r.spoken[n.Name] = true
 	}
 	r.b = snapshots.NewBuilder(nil, cfg.Limits)
+	r.pace = time.NewTimer(bringEvery)
+	r.pace.Stop()
 	return r, nil
 }
 
@@ -224,6 +228,9 @@ func (r *Runner) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-r.trial.timer.C:
 			r.survived()
+			continue
+		case <-r.pace.C:
+			r.bring(ctx)
 			continue
 		case <-retry.C:
 		case <-r.wake:

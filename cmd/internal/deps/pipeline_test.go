@@ -119,7 +119,7 @@ func TestOnePipeline(t *testing.T) {
 		"tellAgain": {"bootStatic"}, // what the neighbors hold already
 		"applyTo":   {"apply"},
 		"apply":     {"Boot", "Declare", "activate", "deploy"}, // Declare: what is active, to other neighbors
-		"deploy":    {"TakeDown", "carryOut", "remainder", "rollback"},
+		"deploy":    {"TakeDown", "carryOut", "deployBack", "remainder", "rollback"},
 		"carryOut":  {"refused", "release"},
 		"release":   {"Reconfigure", "attempt"},
 	} {
@@ -127,7 +127,7 @@ func TestOnePipeline(t *testing.T) {
 			t.Errorf("%s is called by %v, want %v: a new way to the wire needs a judgement of its own, and a line here", callee, got, want)
 		}
 	}
-	for _, fn := range []string{"TakeDown", "remainder", "rollback", "attempt", "refused", "Reconfigure"} {
+	for _, fn := range []string{"TakeDown", "deployBack", "remainder", "rollback", "attempt", "refused", "Reconfigure"} {
 		if !judged[fn] {
 			t.Errorf("%s deploys a generation that nothing judged", fn)
 		}
