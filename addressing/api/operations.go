@@ -77,6 +77,7 @@ type RollbackRequest struct {
 	Reason    string
 	RequestID string
 	At        time.Time
+	Pace
 }
 
 // RollbackOutcome is what a rollback did.
@@ -86,6 +87,7 @@ type RollbackOutcome struct {
 	From, To        uint64
 	Of              int // routes advertised before
 	Advertised      int // routes put back
+	Later           int // of these, not advertised yet
 	Modified        int
 	LeftAdvertised  int // newer routes that were left alone
 	NegativeIntents int // routes kept down on purpose

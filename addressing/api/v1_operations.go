@@ -235,12 +235,13 @@ func (h *handlers) Rollback(ctx context.Context, r RollbackRequestObject) (Rollb
 		req.To = uint64(*r.Body.To)
 	}
 	req.DryRun = r.Body.DryRun != nil && *r.Body.DryRun
+	req.Pace = paceOf(r.Body.Rate, r.Body.Priority)
 	o, err := h.cfg.Pipeline.Rollback(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	return Rollback200JSONResponse{Body: RollbackResult{Generation: int64(o.Generation), From: int64(o.From), To: int64(o.To), ID: string(o.ID),
-		Of: o.Of, DryRun: req.DryRun, Advertised: o.Advertised, Modified: o.Modified, LeftAdvertised: o.LeftAdvertised, NegativeIntents: o.NegativeIntents,
+		Of: o.Of, DryRun: req.DryRun, Advertised: o.Advertised, Later: o.Later, Modified: o.Modified, LeftAdvertised: o.LeftAdvertised, NegativeIntents: o.NegativeIntents,
 		Pinned: o.Pinned, IntentRestored: o.IntentRestored, Detail: o.Detail}}, nil
 }
 

@@ -27,12 +27,14 @@ type RestoreRequest struct {
 	Actor     addressing.Actor
 	Reason    string
 	At        time.Time
+	Pace
 }
 
 // RestoreOutcome is what a restore did.
 type RestoreOutcome struct {
 	Generation, To   uint64
 	Advertised, Of   int // routes put back on the wire; routes on it before
+	Later            int // of those put back, not advertised yet
 	Created, Changed int // objects of desired state
 	NegativeIntents  int // that kept something down
 	Rebuilt          bool
@@ -111,11 +113,14 @@ func (h *handlers) Restore(ctx context.Context, r RestoreRequestObject) (Restore
 	if r.Body.To != nil {
 		req.To = uint64(*r.Body.To)
 	}
+	if req.Pace = paceOf(r.Body.Rate, r.Body.Priority); req.Rate > 0 && req.Actor.Kind == addressing.Owner {
+		return nil, forbidden("a rate is for operators", "leave it out: an owner's routes come back as fast as they may")
+	}
 	o, err := h.cfg.Repair.Restore(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	return Restore200JSONResponse{Body: RestoreResult{Generation: int64(o.Generation), To: int64(o.To), Advertised: o.Advertised, Of: o.Of,
+	return Restore200JSONResponse{Body: RestoreResult{Generation: int64(o.Generation), To: int64(o.To), Advertised: o.Advertised, Later: o.Later, Of: o.Of,
 		Created: o.Created, Changed: o.Changed, NegativeIntents: o.NegativeIntents, Rebuilt: o.Rebuilt, Tokens: o.Tokens, Pinned: o.Pinned, Detail: o.Detail}}, nil
 }
 

@@ -69,6 +69,8 @@ func restoreCommand() *cli.Command {
 			&cli.BoolFlag{Name: "all", Usage: "every account"},
 			&cli.StringFlag{Name: "account", Usage: "only `ACCOUNT`, by id or name; by id alone while the database is gone"},
 			&cli.Int64Flag{Name: "to", Usage: "`GENERATION` that was good; the active one if left out"},
+			&cli.IntFlag{Name: "rate", Usage: "at most `N` routes a second are advertised again; all at once if left out"},
+			&cli.StringSliceFlag{Name: "priority", Usage: "`KIND` of account that comes back first: first-party or customer; given twice, in that order"},
 		),
 		Action: action(restore),
 	}
@@ -94,6 +96,10 @@ func restore(c *cli.Context, conn *connection) error {
 		}
 		body.To = &to
 	}
+	var err error
+	if body.Rate, body.Priority, err = paceOf[client.RestorePriority](c); err != nil {
+		return err
+	}
 	dry := true
 	asked := body
 	asked.DryRun, asked.Reason = &dry, "dry run"
@@ -115,6 +121,7 @@ func restore(c *cli.Context, conn *connection) error {
 	return show(c, conn.get(conn.Restore(c.Context, nil, body)), &r, func(w *tabwriter.Writer) error {
 		row(w, "generation", r.Generation)
 		row(w, "advertised again", r.Advertised)
+		row(w, "of these, later", r.Later)
 		row(w, "objects made again", r.Created)
 		row(w, "objects set back", r.Changed)
 		row(w, "kept down on purpose", r.NegativeIntents)

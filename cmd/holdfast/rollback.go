@@ -18,6 +18,8 @@ func rollbackCommand() *cli.Command {
 			&cli.StringFlag{Name: "account", Usage: "only `ACCOUNT`, by id or name; by id alone while the database is gone"},
 			&cli.StringFlag{Name: "prefix", Usage: "only `PREFIX`, a prefix or BGP prefix exactly"},
 			&cli.Int64Flag{Name: "to", Usage: "`GENERATION`; the one before the active one if left out"},
+			&cli.IntFlag{Name: "rate", Usage: "at most `N` routes a second are advertised again; all at once if left out"},
+			&cli.StringSliceFlag{Name: "priority", Usage: "`KIND` of account that comes back first: first-party or customer; given twice, in that order"},
 		),
 		Action: action(rollback),
 	}
@@ -26,6 +28,9 @@ func rollbackCommand() *cli.Command {
 func rollback(c *cli.Context, conn *connection) error {
 	body, what, err := rollbackOf(c, conn)
 	if err != nil {
+		return err
+	}
+	if body.Rate, body.Priority, err = paceOf[client.RollbackPriority](c); err != nil {
 		return err
 	}
 	dry := true
@@ -44,6 +49,7 @@ func rollback(c *cli.Context, conn *connection) error {
 	return show(c, conn.get(conn.Rollback(c.Context, nil, body)), &r, func(w *tabwriter.Writer) error {
 		row(w, "generation", fmt.Sprintf("%d, composed from %d", r.Generation, r.To))
 		row(w, "advertised again", r.Advertised)
+		row(w, "of these, later", r.Later)
 		row(w, "modified back", r.Modified)
 		row(w, "left advertised", r.LeftAdvertised)
 		row(w, "kept down on purpose", r.NegativeIntents)

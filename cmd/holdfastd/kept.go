@@ -62,6 +62,15 @@ func (d *daemon) storeRisks() []string {
 	if why := d.store.Unsigned(); why != "" {
 		out = append(out, "unsigned: no new generation can be stored, the wire stays as it is: "+why)
 	}
+	for _, j := range d.pipeline.Runner.Bringing() {
+		line := fmt.Sprintf("restore_running: %d of %d route(s) of generation %d are back", j.Total-j.Left, j.Total, j.To)
+		for why, text := range map[string]string{"paused": j.Paused, "some wait": j.Waits} {
+			if text != "" {
+				line += "; " + why + ": " + text
+			}
+		}
+		out = append(out, line)
+	}
 	for _, a := range d.pipeline.Runner.Apart() {
 		why := "valid again, believed after " + strconv.Itoa(a.Left) + " more build(s)"
 		if a.Left == rollout.Believed {

@@ -47,7 +47,7 @@ func (p pipeline) Pending(ctx context.Context) (plan.Plan, plan.Report, error) {
 
 // Rollback implements api.Pipeline.
 func (p pipeline) Rollback(ctx context.Context, r api.RollbackRequest) (api.RollbackOutcome, error) {
-	req := rollout.RollbackRequest{To: r.To, Actor: r.Actor, Reason: r.Reason, DryRun: r.DryRun}
+	req := rollout.RollbackRequest{To: r.To, Actor: r.Actor, Reason: r.Reason, DryRun: r.DryRun, Rate: r.Rate, Priority: r.Priority}
 	of := p.Runner.Active().Snapshot.RouteCount()
 	req.All = r.All
 	if r.AccountID != "" {
@@ -97,6 +97,7 @@ func outcome(res rollout.RollbackResult, active snapshots.Loaded) api.RollbackOu
 		ID:              active.Head.ID,
 		From:            res.From,
 		To:              res.To,
+		Later:           res.Later,
 		LeftAdvertised:  len(res.Newer),
 		NegativeIntents: len(res.Down),
 		Pinned:          res.Pinned != "",
@@ -111,13 +112,21 @@ func outcome(res rollout.RollbackResult, active snapshots.Loaded) api.RollbackOu
 		}
 	}
 	out.Detail = fmt.Sprintf("%d route(s) put back in %s", out.Advertised, res.Took.Round(1e6))
-	if res.Generation == 0 {
+	switch {
+	case res.Later > 0:
+		out.Detail = follow(out.Advertised, res.Later)
+	case res.Generation == 0:
 		out.Detail = "the wire holds that state already"
 	}
 	if res.Pinned != "" {
 		out.Detail += "; pinned: " + res.Pinned
 	}
 	return out
+}
+
+// follow says how much of what comes back is not advertised yet.
+func follow(advertised, later int) string {
+	return fmt.Sprintf("%d route(s) put back; %d more are bound and follow as machines are ready and the rate allows: holdfast status", advertised-later, later)
 }
 
 // history is the kept generations as the operations API sees them.

@@ -87,7 +87,7 @@ func routesOf(s *snapshots.Snapshot, account string) int {
 // is bound in the same generation that advertises it, and then in the same
 // order to desired state.
 func (r repair) bringBack(ctx context.Context, q api.RestoreRequest, of int) (api.RestoreOutcome, error) {
-	req := rollout.RollbackRequest{To: q.To, Actor: q.Actor, Reason: q.Reason, DryRun: q.DryRun}
+	req := rollout.RollbackRequest{To: q.To, Actor: q.Actor, Reason: q.Reason, DryRun: q.DryRun, Rate: q.Rate, Priority: q.Priority}
 	req.All = q.All
 	if !q.All {
 		req.Accounts = []string{q.AccountID}
@@ -102,8 +102,11 @@ func (r repair) bringBack(ctx context.Context, q api.RestoreRequest, of int) (ap
 			out.Advertised++
 		}
 	}
-	out.Pinned = res.Pinned != ""
+	out.Pinned, out.Later = res.Pinned != "", res.Later
 	out.Detail = fmt.Sprintf("%d route(s) brought back to the wire, %d object(s) of desired state made again, %d set back", out.Advertised, out.Created, out.Changed)
+	if res.Later > 0 {
+		out.Detail += "; " + follow(out.Advertised, res.Later)
+	}
 	if wait := res.Restored.Advertised - out.Advertised; wait > 0 && q.Actor.Kind == addressing.Owner {
 		out.Detail += fmt.Sprintf("; %d route(s) more are desired and follow when they may", wait)
 	}
