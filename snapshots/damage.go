@@ -1,9 +1,12 @@
 package snapshots
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/holdfast-bgp/holdfast/addressing"
 )
 
 // DamageClass says what became of a route since a generation that was good.
@@ -81,8 +84,35 @@ func Assess(good Loaded, now *Snapshot) Assessment {
 		}
 		a.account(then, have)
 	}
+	a.onPurpose(now)
 	slices.SortStableFunc(a.Accounts, func(x, y AccountLoss) int { return int(y.Class) - int(x.Class) })
 	return a
+}
+
+// onPurpose lists what negative intents keep down now and the good generation
+// did not advertise either: whatever it is compared with, it is down on purpose.
+func (a *Assessment) onPurpose(now *Snapshot) {
+	listed := make(map[netip.Prefix]bool, len(a.Down))
+	for _, d := range a.Down {
+		listed[d.CIDR] = true
+	}
+	for i := range now.Accounts {
+		p := &now.Accounts[i]
+		if len(p.Negative) == 0 {
+			continue
+		}
+		down := DownBy(p.Negative)
+		for _, rec := range p.Prefixes {
+			for _, b := range rec.BGP {
+				if over := down.Over(b.CIDR); len(over) > 0 && !listed[b.CIDR] {
+					a.Down = append(a.Down, DownRoute{CIDR: b.CIDR, Account: p.Account, Intent: over[0].ID, Author: over[0].Author, Reason: over[0].Reason})
+				}
+			}
+		}
+	}
+	slices.SortFunc(a.Down, func(x, y DownRoute) int {
+		return cmp.Or(cmp.Compare(x.Account, y.Account), addressing.ComparePrefix(x.CIDR, y.CIDR))
+	})
 }
 
 func (a *Assessment) account(then, now *AccountPart) {

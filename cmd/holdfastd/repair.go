@@ -21,25 +21,33 @@ var _ api.Repair = repair{}
 // Damage implements api.Repair. With desired state lost there is nothing to
 // compare: the wire holds what the snapshot says, and that is intact.
 func (r repair) Damage(ctx context.Context, since uint64) (snapshots.Assessment, bool, error) {
-	snap, head := r.d.pipeline.Active()
-	if snap == nil {
+	if snap, _ := r.d.pipeline.Active(); snap == nil {
 		return snapshots.Assessment{}, false, &addressing.Error{Code: addressing.CodeConflict, Op: "damage", Detail: "there is no generation to compare with yet"}
 	}
 	if r.d.registry.Load() == nil {
-		good := snapshots.Loaded{Head: head, Snapshot: snap}
-		if since != 0 && since != head.Generation {
-			var err error
-			if good, err = r.d.store.Get(since, snap); err != nil {
-				return snapshots.Assessment{}, true, notKept(err)
-			}
-		}
-		return snapshots.Assess(good, snap), true, nil // against the wire
+		return r.againstWire(since)
 	}
 	a, err := r.d.pipeline.Damage(ctx, since)
-	if err != nil {
+	switch {
+	case errors.Is(err, rollout.ErrUnread): // the file was taken away at work, say
+		return r.againstWire(since)
+	case err != nil:
 		return a, false, notKept(err)
 	}
 	return a, false, nil
+}
+
+// againstWire compares the wire with a generation, where desired state is gone.
+func (r repair) againstWire(since uint64) (snapshots.Assessment, bool, error) {
+	snap, head := r.d.pipeline.Active()
+	good := snapshots.Loaded{Head: head, Snapshot: snap}
+	if since != 0 && since != head.Generation {
+		var err error
+		if good, err = r.d.store.Get(since, snap); err != nil {
+			return snapshots.Assessment{}, true, notKept(err)
+		}
+	}
+	return snapshots.Assess(good, snap), true, nil
 }
 
 func notKept(err error) error {
@@ -55,6 +63,9 @@ func (r repair) Restore(ctx context.Context, q api.RestoreRequest) (api.RestoreO
 	if q.To == 0 {
 		q.To = head.Generation
 	}
+	if q.All && !q.DryRun {
+		r.d.noticeLoss()
+	}
 	of := snap.RouteCount()
 	own := q.Actor.Kind == addressing.Owner
 	if own { // who sees no other account, and takes off no pin
@@ -64,7 +75,7 @@ func (r repair) Restore(ctx context.Context, q api.RestoreRequest) (api.RestoreO
 	if err != nil {
 		return out, err
 	}
-	if lost := r.d.pipeline.Runner.Status().IntentLost; (lost != "" || r.d.registry.Load() == nil) && q.All {
+	if lost := r.d.pipeline.Runner.Status().IntentLost; (lost != "" || r.d.registry.Load() == nil || missing(r.d.dir.database())) && q.All {
 		err = r.rebuild(ctx, q, lost, &out)
 	}
 	if err == nil && !q.DryRun && !own {

@@ -475,6 +475,9 @@ func (d *daemon) emptyDatabase(ctx context.Context) (registry *addressing.Regist
 	if registry = d.registry.Load(); registry != nil {
 		return registry, false, nil
 	}
+	if missing(d.dir.database()) {
+		d.asideLeftovers()
+	}
 	if registry, err = d.intentIn(ctx, true); err != nil {
 		return nil, false, err
 	}

@@ -64,6 +64,15 @@ func (l *ledger) note(c addressing.ChangeSet) {
 	l.later = make(chan struct{})
 }
 
+// carry notes who is behind what the next generation has, where that is no
+// ChangeSet with effects.
+func (l *ledger) carry(id string, actor addressing.Actor, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	l.sets = append(l.sets, entry{id, actor, why, l.seq})
+}
+
 // mark is the number of the last note so far.
 func (l *ledger) mark() uint64 {
 	l.mu.Lock()

@@ -132,6 +132,9 @@ func (unjudged) Judge(context.Context, plan.Plan) (policy.Verdict, []policy.Find
 	return policy.Allow, []policy.Finding{{Rule: plan.RuleGate, Verdict: policy.Allow, Why: "a dry run: the breaker was not asked"}}, nil
 }
 
+// ErrUnread means that desired state is there and cannot be read.
+var ErrUnread = errors.New("desired state cannot be read")
+
 // Damage compares desired state as it is now with a generation that was good;
 // 0 is the active one. With the database gone it cannot be asked: the wire is
 // what is good then.
@@ -144,7 +147,7 @@ func (r *Runner) Damage(ctx context.Context, generation uint64) (snapshots.Asses
 	}
 	state, err := desired.State(ctx)
 	if err != nil {
-		return snapshots.Assessment{}, fmt.Errorf("damage: read desired state: %w", err)
+		return snapshots.Assessment{}, fmt.Errorf("damage: %w: %w", ErrUnread, err)
 	}
 	if generation != 0 && generation != good.Head.Generation {
 		if good, err = r.cfg.Store.Get(generation, good.Snapshot); err != nil {

@@ -222,6 +222,7 @@ func (r *Runner) restoreIntent(ctx context.Context, req RollbackRequest, c snaps
 	if err == nil {
 		// What was waiting to be taken down was just put back.
 		r.ledger.settle(r.ledger.mark(), nil)
+		r.ledger.carry(fmt.Sprintf("rollback/%d", res.To), req.Actor, req.Reason)
 		r.clear()
 		r.Kick()
 		return
