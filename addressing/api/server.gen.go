@@ -812,6 +812,42 @@ func (e RefusalVerdict) Valid() bool {
 	}
 }
 
+// Defines values for RestorePriority.
+const (
+	RestorePriorityCustomer   RestorePriority = "customer"
+	RestorePriorityFirstParty RestorePriority = "first-party"
+)
+
+// Valid indicates whether the value is a known member of the RestorePriority enum.
+func (e RestorePriority) Valid() bool {
+	switch e {
+	case RestorePriorityCustomer:
+		return true
+	case RestorePriorityFirstParty:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RollbackPriority.
+const (
+	RollbackPriorityCustomer   RollbackPriority = "customer"
+	RollbackPriorityFirstParty RollbackPriority = "first-party"
+)
+
+// Valid indicates whether the value is a known member of the RollbackPriority enum.
+func (e RollbackPriority) Valid() bool {
+	switch e {
+	case RollbackPriorityCustomer:
+		return true
+	case RollbackPriorityFirstParty:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RolloutClass.
 const (
 	RolloutClassAnnounce RolloutClass = "announce"
@@ -2997,12 +3033,21 @@ type Restore struct {
 	All *bool `json:"all,omitempty"`
 
 	// DryRun say what would be done and stop
-	DryRun *bool  `json:"dry_run,omitempty"`
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Priority kinds of account in the order in which they come back; first-party first unless told
+	Priority *[]RestorePriority `json:"priority,omitempty"`
+
+	// Rate routes advertised again per second; all at once unless told
+	Rate   *int   `json:"rate,omitempty"`
 	Reason string `json:"reason"`
 
 	// To generation that was good; the active one unless told
 	To *int64 `json:"to,omitempty"`
 }
+
+// RestorePriority defines model for Restore.Priority.
+type RestorePriority string
 
 // RestoreResult defines model for RestoreResult.
 type RestoreResult struct {
@@ -3018,6 +3063,9 @@ type RestoreResult struct {
 
 	// Generation on the wire
 	Generation int64 `json:"generation"`
+
+	// Later of these, bound by now and advertised at the rate that was asked for and when edge machines are ready
+	Later int `json:"later"`
 
 	// NegativeIntents that kept something down on purpose
 	NegativeIntents int `json:"negative_intents"`
@@ -3057,11 +3105,20 @@ type Rollback struct {
 	// Prefix a prefix or BGP prefix, exactly
 	Prefix   *string `json:"prefix,omitempty"`
 	PrefixID *string `json:"prefix_id,omitempty"`
-	Reason   string  `json:"reason"`
+
+	// Priority kinds of account in the order in which they come back; first-party first unless told
+	Priority *[]RollbackPriority `json:"priority,omitempty"`
+
+	// Rate routes advertised again per second; all at once unless told
+	Rate   *int   `json:"rate,omitempty"`
+	Reason string `json:"reason"`
 
 	// To generation; the one before the active one unless told
 	To *int64 `json:"to,omitempty"`
 }
+
+// RollbackPriority defines model for Rollback.Priority.
+type RollbackPriority string
 
 // RollbackResult defines model for RollbackResult.
 type RollbackResult struct {
@@ -3077,6 +3134,9 @@ type RollbackResult struct {
 
 	// IntentRestored the older state was written to the database too
 	IntentRestored bool `json:"intent_restored"`
+
+	// Later of these, bound by now and advertised at the rate that was asked for and when edge machines are ready
+	Later int `json:"later"`
 
 	// LeftAdvertised newer routes that were left alone
 	LeftAdvertised int `json:"left_advertised"`
