@@ -18,6 +18,7 @@ var (
 	breakerDesc    = prometheus.NewDesc("holdfast_breaker_state", "1 for the state a breaker scope is in.", []string{"scope", "key", "state"}, nil)
 	generationDesc = prometheus.NewDesc("holdfast_snapshot_generation", "Generation of the active snapshot, 0 before the first.", nil, nil)
 	ageDesc        = prometheus.NewDesc("holdfast_snapshot_age_seconds", "Age of the active snapshot.", nil, nil)
+	staleDesc      = prometheus.NewDesc("holdfast_snapshot_stale_seconds", "How long desired state cannot be read or built; 0 while it can.", nil, nil)
 	buildDesc      = prometheus.NewDesc("holdfast_snapshot_last_build_timestamp_seconds", "When a build last succeeded, Unix time; 0 for never.", nil, nil)
 	pinnedDesc     = prometheus.NewDesc("holdfast_snapshot_pinned", "1 while a person holds the speaker at a generation.", nil, nil)
 	waitingDesc    = prometheus.NewDesc("holdfast_held_changes", "Changes that are desired and wait for the breaker.", nil, nil)
@@ -26,7 +27,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{breakerDesc, generationDesc, ageDesc, buildDesc, pinnedDesc, waitingDesc, intentDesc} {
+	for _, d := range []*prometheus.Desc{breakerDesc, generationDesc, ageDesc, staleDesc, buildDesc, pinnedDesc, waitingDesc, intentDesc} {
 		ch <- d
 	}
 	for _, d := range neighborDescs {
@@ -60,6 +61,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		build = float64(status.LastBuild.UnixNano()) / 1e9
 	}
 	gauge(buildDesc, build)
+	stale := 0.0
+	if since := c.d.pipeline.Runner.Status().StaleSince; !since.IsZero() {
+		stale = now.Sub(since).Seconds()
+	}
+	gauge(staleDesc, stale)
 	held := 0
 	if c.d.queue != nil {
 		held = len(c.d.queue.List())

@@ -20,7 +20,9 @@ import (
 func (r *Runner) cycle(ctx context.Context) error {
 	r.line.Lock()
 	defer r.line.Unlock()
-	return r.build(ctx)
+	err := r.build(ctx)
+	r.stale(err != nil && ctx.Err() == nil)
+	return err
 }
 
 // build is cycle for who holds the line.

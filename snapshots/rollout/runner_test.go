@@ -437,6 +437,50 @@ func TestAlternatingBuilds(t *testing.T) {
 	})
 }
 
+// SNP-09: how long desired state cannot be followed, and how old the active
+// snapshot is, to the second; the wire goes on with it.
+func TestStaleness(t *testing.T) {
+	for name, spoil := range map[string]func(*desired, bool){
+		"invalid": func(d *desired, bad bool) {
+			d.set(func(st *addressing.State) {
+				if st.Services = st.Services[:2]; bad {
+					st.Services = append(slices.Clone(st.Services), st.Services[0])
+				}
+			})
+		},
+		"unreadable": func(d *desired, bad bool) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.err = nil; bad {
+				d.err = errors.New("disk I/O error")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, nil, func(t *testing.T, b *bench) {
+				made := time.Unix(0, b.Status().Head.CreatedAt)
+				spoil(b.intent, true)
+				b.Kick()
+				begun := time.Now()
+				time.Sleep(15 * time.Minute)
+				s := b.Status()
+				if off := time.Since(s.StaleSince) - time.Since(begun); s.StaleSince.IsZero() || off < -10*time.Second || off > 10*time.Second {
+					t.Errorf("stale since %v after 15 minutes", s.StaleSince)
+				}
+				if off := s.AgeSeconds - time.Since(made).Seconds(); off < -1 || off > 1 || b.wire.routes() != 200 {
+					t.Errorf("age %v s, made %v ago, %d routes", s.AgeSeconds, time.Since(made), b.wire.routes())
+				}
+				spoil(b.intent, false)
+				b.Kick()
+				time.Sleep(time.Minute)
+				if s := b.Status(); !s.StaleSince.IsZero() {
+					t.Errorf("still stale since %v: %s", s.StaleSince, s.LastError)
+				}
+			})
+		})
+	}
+}
+
 // Invariant 15: a negative intent whose row is lost is not a lifted one.
 func TestLostIntentStaysInForce(t *testing.T) {
 	run(t, nil, func(t *testing.T, b *bench) {

@@ -21,6 +21,7 @@ type Status struct {
 	AgeSeconds  float64        `json:"age_seconds"`
 	Attached    bool           `json:"attached"`         // desired state is there to build from
 	LastBuild   time.Time      `json:"last_build"`       // last successful build; zero if none yet
+	StaleSince  time.Time      `json:"stale_since"`      // first of the builds that failed since the last good one; zero if that is the last
 	Static      string         `json:"static,omitempty"` // why the wire is held without a snapshot; empty if it is not
 	IntentLost  string         `json:"intent_lost"`      // why the builder is stopped; empty if it is not
 	Pinned      bool           `json:"pinned"`
@@ -50,6 +51,7 @@ type state struct {
 	findings  []policy.Finding
 	damage    []snapshots.Damage
 	lastBuild time.Time
+	stale     time.Time // StaleSince
 	lost      string
 	degraded  string
 	lastError string
@@ -70,7 +72,7 @@ func (r *Runner) Status() Status {
 	defer r.mu.Unlock()
 	s := Status{
 		Environment: r.cfg.Environment, Generation: r.st.active.Head.Generation, Snapshot: r.st.active.Snapshot.ID(), Head: r.st.active.Head,
-		Routes: r.st.active.Snapshot.RouteCount(), AppliedAt: r.st.appliedAt, Attached: r.desired != nil, LastBuild: r.st.lastBuild,
+		Routes: r.st.active.Snapshot.RouteCount(), AppliedAt: r.st.appliedAt, Attached: r.desired != nil, LastBuild: r.st.lastBuild, StaleSince: r.st.stale,
 		Static: r.st.static, IntentLost: r.st.lost, Pinned: pinned, Pin: pin, Degraded: r.st.degraded, LastError: r.st.lastError,
 		Findings: slices.Clone(r.st.findings), Damage: slices.Clone(r.st.damage),
 	}
@@ -103,6 +105,18 @@ func (r *Runner) built(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.st.lastBuild, r.st.lastError = at, ""
+}
+
+// stale notes whether desired state could be followed (SNP-09).
+func (r *Runner) stale(failed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !failed:
+		r.st.stale = time.Time{}
+	case r.st.stale.IsZero():
+		r.st.stale = time.Now()
+	}
 }
 
 func (r *Runner) failed(err error) {
