@@ -60,7 +60,8 @@ type Dir struct {
 
 	mu      sync.Mutex
 	highest mark
-	known   map[Sum]bool // parts that this process has written to both copies
+	known   map[Sum]bool // parts that this process has written to both copies, or found there
+	misses  int          // how often a copy was found gone
 	heads   []Head       // the history, once it was read
 	alive   map[Sum]bool // while Prune is at work: what it must not remove
 
@@ -307,6 +308,7 @@ func (d *Dir) missCopies() {
 		if _, err := r.readMark(); missing(err) {
 			d.note(r.root, errors.New("this copy is gone: what is stored next is written whole"), true)
 			clear(d.known)
+			d.misses++
 		}
 	}
 }
@@ -335,6 +337,7 @@ func (d *Dir) putIn(r replica, h Head, s *Snapshot, parts map[Sum][]byte, signed
 func (d *Dir) newParts(s *Snapshot) (map[Sum][]byte, error) {
 	var mu sync.Mutex
 	out := map[Sum][]byte{}
+	var found []Sum // here already
 	m := &s.seal.manifest
 	err := each(len(m.Accounts)+1, func(i int) error {
 		sum, part := m.Network.SHA256, any(s.Network)
@@ -342,6 +345,12 @@ func (d *Dir) newParts(s *Snapshot) (map[Sum][]byte, error) {
 			sum, part = m.Accounts[i].SHA256, any(&s.Accounts[i])
 		}
 		if d.known[sum] {
+			return nil
+		}
+		if d.inBoth(sum) {
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, sum)
 			return nil
 		}
 		raw, err := canonical(part)
@@ -356,6 +365,9 @@ func (d *Dir) newParts(s *Snapshot) (map[Sum][]byte, error) {
 		out[sum] = raw
 		return nil
 	})
+	for _, sum := range found {
+		d.known[sum] = true
+	}
 	return out, err
 }
 

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/snapshots"
 	"github.com/holdfast-bgp/holdfast/snapshots/synthetic"
@@ -131,6 +133,52 @@ func TestStoreWritesOnlyChangedParts(t *testing.T) {
 	put(t, d, build(t, st), 2)
 	if n := len(partFiles(t, root)) - len(before); n != 2 {
 		t.Errorf("%d part files were written, want one in each copy", n)
+	}
+}
+
+// After a restart what is in both copies is known by looking at it; what is
+// damaged in one is written there again.
+func TestStoreConfirms(t *testing.T) {
+	for _, confirmed := range []bool{false, true} {
+		root := t.TempDir()
+		d := openStore(t, root)
+		st := synthetic.State(10, 100)
+		s := build(t, st)
+		put(t, d, s, 1)
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		damaged := d.PartFile(1, s.PartSum(synthetic.AccountID(3)))
+		if err := os.WriteFile(damaged, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := openStore(t, root)
+		if confirmed {
+			again.Confirm(t.Context(), s)
+		}
+		written := map[string]time.Time{}
+		for _, path := range partFiles(t, root) {
+			old := time.Unix(1, 0)
+			if err := os.Chtimes(path, old, old); err != nil {
+				t.Fatal(err)
+			}
+			written[path] = old
+		}
+		st.BGPPrefixes[0].Advertised = false
+		put(t, again, build(t, st), 2)
+		var fresh []string
+		for _, path := range partFiles(t, root) {
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if was, there := written[path]; !there || !info.ModTime().Equal(was) {
+				fresh = append(fresh, path)
+			}
+		}
+		if len(fresh) != 3 || !slices.Contains(fresh, damaged) {
+			t.Errorf("confirmed %v: written %v, want the damaged part and two copies of the changed one", confirmed, fresh)
+		}
 	}
 }
 

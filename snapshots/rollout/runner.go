@@ -219,6 +219,7 @@ func (r *Runner) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var sweeper sync.WaitGroup
 	sweeper.Go(func() { r.sweep(ctx) })
+	sweeper.Go(func() { r.cfg.Store.Confirm(ctx, r.Active().Snapshot) })
 	defer sweeper.Wait()
 	defer cancel()
 	backoff := retryMin
