@@ -56,6 +56,10 @@ var statuses = map[addressing.Code]int{
 const stillWorks = "the wire is unchanged; reads are served from the active snapshot, and /v1/status, /v1/snapshots, " +
 	"/v1/plan, /v1/rollback, /v1/restore, /v1/damage, /v1/breaker, /v1/emergency and /v1/neighbors work"
 
+// elsewhere begins the advice where this process is not the one to ask, a
+// speaker alone for example; what else works here is no answer to that.
+const elsewhere = "ask the daemon"
+
 // wayForward is said where a refusal has no better advice of its own: nobody
 // is sent away without any (UX-13).
 var wayForward = map[addressing.Code]string{
@@ -113,7 +117,7 @@ func ofDomain(e *addressing.Error) failure {
 		f.retry = "5"
 		if f.next == "" {
 			f.next = stillWorks
-		} else if !strings.Contains(f.next, stillWorks) {
+		} else if !strings.Contains(f.next, stillWorks) && !strings.HasPrefix(f.next, elsewhere) {
 			f.next += "; " + stillWorks
 		}
 	case addressing.CodeFrozen:

@@ -41,6 +41,9 @@ func (s *Server) intent() (*addressing.Registry, error) {
 	if r := s.registry.Load(); r != nil {
 		return r, nil
 	}
+	if s.cfg.Mode == string(StatusModeSpeak) {
+		return nil, &addressing.Error{Code: addressing.CodeUnavailable, Op: "desired state", Detail: "a speaker alone has no desired state", Next: elsewhere + " that it follows"}
+	}
 	return nil, unavailable("the database of desired state is not open")
 }
 

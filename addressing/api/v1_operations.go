@@ -19,7 +19,7 @@ import (
 // missing is the answer of a part that this process does not have.
 func missing(part string) error {
 	return &addressing.Error{Code: addressing.CodeUnavailable, Op: part, Detail: "this process has no " + part,
-		Next: "ask the daemon that has one"}
+		Next: elsewhere + " that has one"}
 }
 
 // GetStatus is the daemon at a glance. What is missing or broken is shown as
