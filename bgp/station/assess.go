@@ -152,7 +152,11 @@ func (f *Finding) trim() {
 	f.Examples = f.Examples[:min(len(f.Examples), shown)]
 }
 
-// keep keeps what was found where nobody can be asked now.
+// anything may be wrong with a table.
+var anything = []Kind{Lost, Absent, NoExport, Leak}
+
+// keep keeps what was found where nobody can be asked now. It comes last: what
+// is still seen is counted anew.
 func (r *round) keep(at place, family addressing.Family, kinds ...Kind) {
 	for key, f := range r.findings {
 		if key.family != family || key.router != at.router || key.session != at.session || !slices.Contains(kinds, key.kind) {
@@ -273,7 +277,7 @@ func (r *round) acceptance(at place, family addressing.Family, w sent) {
 		}
 	}
 	if len(tables) == 0 || blind {
-		r.keep(at, family, Dropped)
+		defer r.keep(at, family, Dropped, NoExport)
 	}
 	for p, ours := range w {
 		if addressing.FamilyOf(p) != family {
@@ -305,6 +309,11 @@ func anywhere(tables []*table, p netip.Prefix) (e entry, have bool) {
 func (r *round) passedOn(at place, s *session, views []bmp.View, w sent) {
 	tables := r.tablesOf(s, views)
 	if !s.up || len(tables) == 0 {
+		if r.now.Sub(r.began) < initial { // it has not told of its sessions yet
+			for _, family := range addressing.Families() {
+				r.keep(at, family, anything...)
+			}
+		}
 		return
 	}
 	for _, t := range tables {
@@ -315,7 +324,7 @@ func (r *round) passedOn(at place, s *session, views []bmp.View, w sent) {
 			continue
 		}
 		if r.blindIn(s, views, family) != "" {
-			r.keep(at, family, Lost, Absent)
+			defer r.keep(at, family, anything...)
 			continue
 		}
 		r.missing(at, family, tables, w)
@@ -446,7 +455,7 @@ func (r *round) somewhere(sessions []*session, all sent) {
 			tables = append(tables, r.tablesOf(s, views)...)
 		}
 		if len(tables) == 0 || blind {
-			r.keep(at, family, Lost, Absent)
+			defer r.keep(at, family, anything...)
 			continue
 		}
 		r.missing(at, family, tables, all)

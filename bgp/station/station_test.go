@@ -429,6 +429,56 @@ func TestReconnect(t *testing.T) {
 	only(t, w.after(10*time.Second), Lost, "transit-a", 10)
 }
 
+// What is wrong stays told while a router tells its tables anew, and since when
+// it is, too.
+func TestFindingsOutliveADump(t *testing.T) {
+	ps := prefixes(40)
+	w, f := healthy(t, ps)
+	others := []netip.Prefix{netip.MustParsePrefix("8.8.8.0/24")}
+	wrong := func() {
+		w.take(f, monitor(t, upstream, bmp.OutPostPolicy, []uint32{ours, peering}, nil, others))
+		w.take(f, monitor(t, speaker, bmp.InPostPolicy, nil, []policy.Community{policy.NoExport}, ps[:30]))
+		w.take(f, monitor(t, upstream, bmp.OutPostPolicy, []uint32{ours}, []policy.Community{policy.Blackhole}, ps[:20]))
+	}
+	told := func(all []Finding) string {
+		var out []string
+		for _, f := range all {
+			out = append(out, fmt.Sprintf("%s %s %d %s", f.Kind, f.Session, f.Prefixes, f.Since.Format(time.TimeOnly)))
+		}
+		return strings.Join(out, "; ")
+	}
+	wrong()
+	w.take(f, withdrawn(t, speaker, bmp.InPostPolicy, ps[35:]))
+	before := told(w.after(20 * time.Second))
+	if strings.Count(before, ";") != 3 {
+		t.Fatal(before)
+	}
+	f.disconnected(w.now, "asked")
+	if got := told(w.after(time.Second)); got != before {
+		t.Errorf("disconnected: %s, before %s", got, before)
+	}
+	w.connect("ams1")
+	if got := told(w.after(time.Second)); got != before {
+		t.Errorf("connected: %s, before %s", got, before)
+	}
+	w.peerUp(f, speaker)
+	w.peerUp(f, upstream)
+	if got := told(w.after(time.Second)); got != before {
+		t.Errorf("sessions: %s, before %s", got, before)
+	}
+	wrong()
+	w.take(f, monitor(t, speaker, bmp.InPostPolicy, nil, nil, ps[30:35]))
+	w.take(f, monitor(t, upstream, bmp.OutPostPolicy, []uint32{ours}, nil, ps[20:]))
+	w.end(f, speaker, bmp.InPostPolicy)
+	w.end(f, upstream, bmp.OutPostPolicy)
+	if got := told(w.after(20 * time.Second)); got != before {
+		t.Errorf("dumped: %s, before %s", got, before)
+	}
+	if slices.ContainsFunc(w.Findings(), func(f Finding) bool { return f.Stale }) {
+		t.Error("they can be asked again")
+	}
+}
+
 // A router that repeats itself may mean something else, and is asked for its
 // tables once more, a large one less often.
 func TestRepetition(t *testing.T) {
