@@ -55,8 +55,11 @@ type ChangeSet struct {
 	Effects   []Effect  `json:"effects"`
 	Approval  string    `json:"approval,omitempty"`
 	Incident  string    `json:"incident,omitempty"` // of an emergency
-	Drains    *Drained  `json:"drains,omitempty"`   // what the change takes out of service as a whole
-	Confirm   string    `json:"confirm,omitempty"`  // owner's confirmation token for a withdrawal beyond the free budget
+	// ReplacedBy is the route that takes the place of what is withdrawn: with it
+	// on the wire already, nothing is lost.
+	ReplacedBy netip.Prefix `json:"replaced_by,omitzero"`
+	Drains     *Drained     `json:"drains,omitempty"`  // what the change takes out of service as a whole
+	Confirm    string       `json:"confirm,omitempty"` // owner's confirmation token for a withdrawal beyond the free budget
 }
 
 // Drained names a site or a neighbor that goes as a whole.

@@ -97,7 +97,7 @@ func (r *Registry) finish(ctx context.Context, m *mutation, verb string) (Change
 		return ChangeSet{}, nil, fmt.Errorf("change id: %w", err)
 	}
 	change := ChangeSet{ID: id.String(), RequestID: m.req.RequestID, Actor: m.req.Actor, Reason: m.req.Reason,
-		At: m.req.At.UTC(), Verb: verb, Version: head.Seq + 1, Objects: m.objects, Effects: effects, Incident: m.req.Incident, Drains: m.drains, Approval: m.req.Approval, Confirm: m.req.Confirm}
+		At: m.req.At.UTC(), Verb: verb, Version: head.Seq + 1, Objects: m.objects, Effects: effects, Incident: m.req.Incident, Drains: m.drains, ReplacedBy: m.req.ReplacedBy, Approval: m.req.Approval, Confirm: m.req.Confirm}
 	if err := m.append(change, head); err != nil {
 		return ChangeSet{}, nil, err
 	}

@@ -1,6 +1,9 @@
 package addressing
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Request travels with every mutation. Time is in it because nothing in this
 // package reads a clock.
@@ -18,4 +21,6 @@ type Request struct {
 	// Drain is how long what the request withdraws stays, de-preferred; nil is
 	// as long as the configuration says.
 	Drain *time.Duration
+	// ReplacedBy is the route that takes the place of what the request withdraws.
+	ReplacedBy netip.Prefix
 }

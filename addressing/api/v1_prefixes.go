@@ -219,6 +219,11 @@ func (h *handlers) WithdrawPrefix(ctx context.Context, r WithdrawPrefixRequestOb
 	if s := r.Body.WaitSeconds; s != nil {
 		q.Drain = ptr(time.Duration(*s) * time.Second)
 	}
+	if by := r.Body.ReplacedBy; by != nil {
+		if q.ReplacedBy, err = addressing.ParsePrefix(*by); err != nil {
+			return nil, &addressing.Error{Code: addressing.CodeInvalid, Op: "withdraw prefix", Field: "replaced_by", Detail: err.Error()}
+		}
+	}
 	d, cs, err := reg.WithdrawPrefix(ctx, q, r.PrefixID)
 	if err != nil {
 		return nil, err

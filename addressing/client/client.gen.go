@@ -2957,6 +2957,9 @@ type PrefixUnblock struct {
 type PrefixWithdraw struct {
 	Reason string `json:"reason"`
 
+	// ReplacedBy a route of the same account that covers it, at the same sites and for the same services: the neighbors must hold it, and then nothing is lost
+	ReplacedBy *string `json:"replaced_by,omitempty"`
+
 	// WaitSeconds how long the routes are de-preferred before they leave; the configuration's unless told
 	WaitSeconds *int `json:"wait_seconds,omitempty"`
 }

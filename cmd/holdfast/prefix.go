@@ -64,6 +64,11 @@ func prefixCommands() []*cli.Command {
 			Action: action(withdrawPrefix),
 		},
 		{
+			Name: "replace", Usage: "announce NEW, wait until the neighbors hold it, then withdraw OLD, which it covers", ArgsUsage: "OLD NEW",
+			Flags:  mutating(&cli.DurationFlag{Name: "within", Value: 30 * time.Second, Usage: "how long to wait for the neighbors; OLD stays if it takes longer"}),
+			Action: action(replacePrefix),
+		},
+		{
 			Name: "block", Usage: "take a prefix down on purpose; no restore brings it back", ArgsUsage: "PREFIX",
 			Flags:  mutating(&cli.TimestampFlag{Name: "expires", Usage: "`TIME` the block ends by itself, e.g. 2027-01-31T00:00:00Z", Layout: "2006-01-02T15:04:05Z07:00"}),
 			Action: action(blockPrefix),
@@ -297,6 +302,50 @@ func (conn *connection) takeDown(c *cli.Context, verb string) (client.PrefixStat
 	}
 	reason, err := prepare(c, mutation{verb: "prefix " + verb, plan: plan, destructive: true})
 	return p, reason, err
+}
+
+// replacePrefix makes before it breaks. What is covered by a route that the
+// neighbors hold is no loss when it goes; the daemon sees to both.
+func replacePrefix(c *cli.Context, conn *connection) error {
+	before, err := conn.prefix(c, c.Args().Get(0))
+	if err != nil {
+		return err
+	}
+	after, err := conn.prefix(c, c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	was, errWas := netip.ParsePrefix(before.Cidr)
+	will, errWill := netip.ParsePrefix(after.Cidr)
+	if errWas != nil || errWill != nil || will.Bits() >= was.Bits() || !will.Contains(was.Addr()) {
+		return strictcli.Usage("prefix replace: %s does not cover %s: advertise the one, then withdraw the other", after.Cidr, before.Cidr)
+	}
+	plan := fmt.Sprintf("advertise %s, wait until every neighbor holds it, then withdraw %s (%s)", after.Cidr, before.Cidr, plural(len(before.Routes), "BGP prefix"))
+	reason, err := prepare(c, mutation{verb: "prefix replace", plan: plan, destructive: true})
+	if err != nil {
+		return err
+	}
+	var done client.PrefixStatus
+	if err := conn.get(conn.AdvertisePrefix(c.Context, after.ID, nil, client.ReasonOnly{Reason: &reason})).into(&done); err != nil {
+		return err
+	}
+	at := 0
+	body := client.PrefixWithdraw{Reason: reason, ReplacedBy: &after.Cidr, WaitSeconds: &at}
+	for end := time.Now().Add(c.Duration("within")); ; {
+		a := conn.get(conn.WithdrawPrefix(c.Context, before.ID, nil, body))
+		err := a.into(&done)
+		if err == nil {
+			return showStatus(c, a)
+		}
+		if !strings.Contains(err.Error(), "is not announced for the same account") && !strings.Contains(err.Error(), "does not hold") || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-c.Context.Done():
+			return c.Context.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 func withdrawPrefix(c *cli.Context, conn *connection) error {

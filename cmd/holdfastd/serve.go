@@ -144,6 +144,7 @@ func (d *daemon) open(now time.Time) (err error) {
 	d.gate = gate.New(d.breaker, func() (*snapshots.Snapshot, snapshots.Head) { return d.pipeline.Active() })
 	d.gate.Protect(d.cfg.Breaker.Protected)
 	d.gate.Sites(d.sites.down)
+	d.gate.Lacking(d.lacking)
 	d.openQueue()
 	d.policy()
 	d.health = newHealth(d.cfg.Health, func() bool { return d.off(sourceHealth) }, d.log)

@@ -22,9 +22,10 @@ type Gate struct {
 	baseline *baseline
 	queue    *Queue // of what may wait; nil refuses it instead
 
-	protected []netip.Prefix  // what lies within is never lost without an approval
-	sitesDown func() []string // unexpectedly; nil is none
-	paths     Paths           // nil knows nothing
+	protected []netip.Prefix                              // what lies within is never lost without an approval
+	sitesDown func() []string                             // unexpectedly; nil is none
+	paths     Paths                                       // nil knows nothing
+	lacking   func(netip.Prefix, addressing.Sites) string // nil looks at no neighbor
 }
 
 // decider is the breaker as the gate needs it.
@@ -81,6 +82,9 @@ func (g *Gate) Admit(ctx context.Context, c addressing.ChangeSet) (func(), error
 			return nil, &addressing.Error{Code: addressing.CodeInvalid, Op: c.Verb, Field: "sites", Detail: "there is no site " + site, Next: "holdfast site list shows them"}
 		}
 	}
+	if err := g.replaces(c); err != nil {
+		return nil, err
+	}
 	d := g.decide(ctx, c)
 	err := refusal(c, d)
 	if err == nil {
@@ -129,9 +133,9 @@ func (g *Gate) proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, genera
 		case addressing.Gained:
 			p.Gains = append(p.Gains, e.CIDR)
 		case addressing.Lost, addressing.Weakened:
-			p.Losses = append(p.Losses, g.loss(e, snap, c.Verb))
+			p.Losses = append(p.Losses, g.loss(e, snap, c.Verb, c.ReplacedBy.IsValid()))
 		case addressing.Modified:
-			p.Modifies = append(p.Modifies, g.loss(e, snap, c.Verb))
+			p.Modifies = append(p.Modifies, g.loss(e, snap, c.Verb, false))
 		case addressing.Unbound:
 			for _, s := range e.Services {
 				p.Unbinds = append(p.Unbinds, breaker.Unbind{Prefix: e.CIDR, Account: e.AccountID, Service: s})
@@ -141,14 +145,14 @@ func (g *Gate) proposal(c addressing.ChangeSet, snap *snapshots.Snapshot, genera
 	return p
 }
 
-func (g *Gate) loss(e addressing.Effect, snap *snapshots.Snapshot, cause string) breaker.Loss {
+func (g *Gate) loss(e addressing.Effect, snap *snapshots.Snapshot, cause string, replaced bool) breaker.Loss {
 	return breaker.Loss{
 		Protected: g.protects(e.Account, e.CIDR),
 		Neighbors: neighborsOf(snap, e.AccountID, e.CIDR),
 		Prefix:    e.CIDR,
 		Account:   e.AccountID,
 		Customer:  e.Account != addressing.FirstParty,
-		OnDemand:  e.Resting == addressing.RestingWithdrawn,
+		OnDemand:  e.Resting == addressing.RestingWithdrawn || replaced,
 		Services:  e.Services,
 		Weight:    weight(snap, e.AccountID, e.CIDR, e.Services),
 		Cause:     cause,
