@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // Undo takes one change back: objects it removed come back with their ids,
@@ -97,8 +98,9 @@ func (u *undo) dropIntents() error {
 		if err := still("negative intent", n.ID, n, is, err); err != nil {
 			return err
 		}
-		if n.Kind == IntentBlock || !u.m.mayLift(n) {
-			return &Error{Code: CodeConflict, Detail: fmt.Sprintf("it would lift the negative intent %s of %s", n.ID, n.Author), Next: liftWord(n)}
+		named := u.m.req.Actor.Kind == Operator && slices.Contains(u.m.req.Lift, n.ID)
+		if !named && !u.m.mayLift(n) {
+			return &Error{Code: CodeConflict, Detail: fmt.Sprintf("it would lift the negative intent %s of %s", n.ID, n.Author), Next: "name it as well, as an operator: holdfast undo --lift " + n.ID}
 		}
 		if err := u.m.deleteIntent(n); err != nil {
 			return err
@@ -109,6 +111,10 @@ func (u *undo) dropIntents() error {
 
 func (u *undo) addIntents() error {
 	for _, n := range u.before.Negative {
+		if n.Site != "" || n.Neighbor != "" {
+			// It would be a drain past the limits of one.
+			return &Error{Code: CodeConflict, Detail: "it would take " + n.Site + n.Neighbor + " out of service again", Next: "drain it by name: that is judged, and charged"}
+		}
 		if err := u.m.insertIntent(n); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package addressing_test
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -133,4 +134,74 @@ func TestUndoLiftsNothingUnnamed(t *testing.T) {
 	wantCode(t, err, addressing.CodeConflict)
 	_, err = x.r.Undo(ctx, x.operator(), "no such change")
 	wantCode(t, err, addressing.CodeNotFound)
+}
+
+// A negative intent that a change made is lifted with it once an operator names
+// it: drains, blocks and emergencies are undone like everything else.
+func TestUndoLiftsWhatIsNamed(t *testing.T) {
+	for name, change := range map[string]func(x *rig, p addressing.PrefixDetail) (string, addressing.ChangeSet, error){
+		"block": func(x *rig, p addressing.PrefixDetail) (string, addressing.ChangeSet, error) {
+			n, c, err := x.r.BlockPrefix(x.t.Context(), because(x), p.ID, nil)
+			return n.ID, c, err
+		},
+		"emergency": func(x *rig, p addressing.PrefixDetail) (string, addressing.ChangeSet, error) {
+			req := because(x)
+			req.Incident = "INC-1"
+			n, c, err := x.r.EmergencyWithdraw(x.t.Context(), req, []netip.Prefix{p.CIDR})
+			return n[0].ID, c, err
+		},
+		"site drain": func(x *rig, _ addressing.PrefixDetail) (string, addressing.ChangeSet, error) {
+			n, _, c, err := x.r.Drain(x.t.Context(), because(x), addressing.DrainSpec{Site: "ams", Sites: []string{"ams", "fra"}})
+			return n.ID, c, err
+		},
+		"neighbor shutdown": func(x *rig, _ addressing.PrefixDetail) (string, addressing.ChangeSet, error) {
+			n, _, c, err := x.r.Drain(x.t.Context(), because(x), addressing.DrainSpec{Site: "ams", Neighbor: "r1", Sites: []string{"ams", "fra"}, Covered: true, Shutdown: true})
+			return n.ID, c, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newRig(t)
+			p := x.advertised(x.a.ID, "11.0.0.0/22")
+			before := x.state()
+			id, c, err := change(x, p)
+			if err != nil || len(x.intents()) != 1 {
+				t.Fatal(x.intents(), err)
+			}
+			for _, unnamed := range []addressing.Request{because(x), x.owner(x.a.ID)} {
+				if _, err := x.r.Undo(t.Context(), unnamed, c.ID); err == nil || len(x.intents()) != 1 {
+					t.Fatalf("undone without a name by %s", unnamed.Actor.Kind)
+				}
+			}
+			req := because(x)
+			req.Lift = []string{id}
+			done(x.r.Undo(t.Context(), req, c.ID))(t)
+			if d := cmp.Diff(meaning(before), meaning(x.state()), sameMeaning); d != "" {
+				t.Errorf("undone (-before +after):\n%s", d)
+			}
+		})
+	}
+}
+
+// Undoing what put a site back into service is a drain, and is asked for as one.
+func TestUndoDrainsNothing(t *testing.T) {
+	x, ctx := newRig(t), t.Context()
+	spec := addressing.DrainSpec{Site: "ams", Sites: []string{"ams", "fra"}}
+	if _, _, _, err := x.r.Drain(ctx, because(x), spec); err != nil {
+		t.Fatal(err)
+	}
+	c, err := x.r.Undrain(ctx, because(x), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = x.r.Undo(ctx, because(x), c.ID)
+	wantCode(t, err, addressing.CodeConflict)
+	if len(x.intents()) != 0 {
+		t.Error("drained")
+	}
+}
+
+func because(x *rig) addressing.Request {
+	req := x.operator()
+	req.Reason = "a test"
+	return req
 }

@@ -35,7 +35,11 @@ func (h *handlers) UndoChange(ctx context.Context, r UndoChangeRequestObject) (U
 		return nil, err
 	}
 	c := callIn(ctx)
-	cs, err := reg.Undo(ctx, c.request(&r.Body.Reason), r.ChangeID)
+	req := c.request(&r.Body.Reason)
+	if r.Body.Lift != nil {
+		req.Lift = *r.Body.Lift
+	}
+	cs, err := reg.Undo(ctx, req, r.ChangeID)
 	if err != nil {
 		return nil, err
 	}

@@ -3717,6 +3717,13 @@ type TokenSecret struct {
 // TokenSecretRole defines model for TokenSecret.Role.
 type TokenSecretRole string
 
+// Undo defines model for Undo.
+type Undo struct {
+	// Lift negative intents that the change made and that are lifted with it, by id: none is lifted unnamed
+	Lift   *[]string `json:"lift,omitempty"`
+	Reason string    `json:"reason"`
+}
+
 // Unpin defines model for Unpin.
 type Unpin struct {
 	// Accept id of the snapshot that desired state would lead to, as the plan shows it; not needed when nothing differs
@@ -5091,7 +5098,7 @@ type TripBreakerJSONRequestBody = BreakerTrip
 type UnfreezeJSONRequestBody = ReasonRequired
 
 // UndoChangeJSONRequestBody defines body for UndoChange for application/json ContentType.
-type UndoChangeJSONRequestBody = ReasonRequired
+type UndoChangeJSONRequestBody = Undo
 
 // ApproveCleanupJSONRequestBody defines body for ApproveCleanup for application/json ContentType.
 type ApproveCleanupJSONRequestBody = CleanupApprove

@@ -10,7 +10,9 @@ import (
 )
 
 func undoCommand() *cli.Command {
-	return &cli.Command{Name: "undo", Usage: "take one change back", ArgsUsage: "CHANGE", Flags: mutating(), Action: action(undo)}
+	return &cli.Command{Name: "undo", Usage: "take one change back", ArgsUsage: "CHANGE", Flags: mutating(
+		&cli.StringSliceFlag{Name: "lift", Usage: "negative intent `ID` that the change made and that is lifted with it; may be given several times"},
+	), Action: action(undo)}
 }
 
 // undo shows what the change did before it is taken back.
@@ -31,8 +33,13 @@ func undo(c *cli.Context, conn *connection) error {
 	if err != nil {
 		return err
 	}
+	body := client.Undo{Reason: reason}
+	if c.IsSet("lift") {
+		ids := c.StringSlice("lift")
+		body.Lift = &ids
+	}
 	var done client.Change
-	return show(c, conn.get(conn.UndoChange(c.Context, id, nil, client.ReasonRequired{Reason: reason})), &done, func(w *tabwriter.Writer) error {
+	return show(c, conn.get(conn.UndoChange(c.Context, id, nil, body)), &done, func(w *tabwriter.Writer) error {
 		row(w, "change", done.ChangeID)
 		var parts []string
 		for _, kind := range sorted(effects(done)) {
