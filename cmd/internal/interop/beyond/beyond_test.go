@@ -53,7 +53,7 @@ func begin(t *testing.T) *network {
 	n := &network{Lab: lab.New(t), t: t, dir: t.TempDir()}
 	n.speaker, n.e, n.upstream, n.ix = n.Host("speaker"), n.Host("ams1"), n.Host("transit1"), n.Host("peer1")
 	for i := range ofEach {
-		for _, text := range []string{fmt.Sprintf("198.18.%d.0/24", i), fmt.Sprintf("2001:db8:%x::/48", 0x1000+i)} {
+		for _, text := range []string{fmt.Sprintf("198.%d.%d.0/24", 18+i>>8, i&0xff), fmt.Sprintf("2001:db8:%x::/48", 0x1000+i)} {
 			n.rows = append(n.rows, table.Row{Prefix: netip.MustParsePrefix(text), Origin: asn, Account: "acme", Kind: table.KindCustomer})
 		}
 	}
@@ -69,7 +69,7 @@ func begin(t *testing.T) *network {
 		return errors.Join(n.daemon.Ended(), n.edge.Established(n.speaker.Addr4), n.edge.Established(n.speaker.Addr6),
 			n.edge.Established(n.upstream.Addr4), n.edge.Established(n.upstream.Addr6), n.edge.Established(n.ix.Addr4))
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	c, err := client.NewClient("http://holdfast.sock", client.WithHTTPClient(n.http()))
 	if err != nil {
