@@ -74,8 +74,8 @@ var testLadder = []Rung{
 }
 
 // The model against the naive reference: it allows a loss exactly when the
-// reference finds room in every window, so it opens before limit + one and
-// never opens on a schedule within the limits.
+// reference finds room in every window for all of a wave, so it opens before
+// limit + one wave and never opens on a schedule within the limits.
 func TestModelAgainstReference(t *testing.T) {
 	w := newNetwork(200, 20, 0)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -98,7 +98,12 @@ func TestModelAgainstReference(t *testing.T) {
 				}
 				continue
 			}
+			wave := []Loss{l}
 			next := ref.with(seen{l.Prefix, now, int64(l.Weight), false})
+			for j := range rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(rt, "more") {
+				more := w.customers[41+(i+j)%20]
+				wave, next = append(wave, more), next.with(seen{more.Prefix, now, WeightFull, false})
+			}
 			fits := true
 			for _, r := range testLadder {
 				sides, total := r.limit(denominators, 1000)
@@ -112,7 +117,7 @@ func TestModelAgainstReference(t *testing.T) {
 					fits = false
 				}
 			}
-			d := h.step(Proposed{Proposal{ID: fmt.Sprint("c", i), Actor: operator(fmt.Sprint(i % 3)), At: when, Losses: []Loss{l}}, w.base})
+			d := h.step(Proposed{Proposal{ID: fmt.Sprint("c", i), Actor: operator(fmt.Sprint(i % 3)), At: when, Losses: wave}, w.base})
 			if (d.Verdict == Allow) != fits {
 				rt.Fatalf("step %d: %v by the model, room by the reference is %v: %v", i, d.Verdict, fits, d.Findings)
 			}
