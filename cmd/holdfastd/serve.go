@@ -76,6 +76,7 @@ type daemon struct {
 	api       *api.Server
 	servers   servers
 	registry  atomic.Pointer[addressing.Registry]
+	closed    closedPorts
 	intent    atomic.Pointer[string] // why the database cannot be used; nil when it can
 	opening   sync.Mutex             // held while the database is opened or made
 	urgent    sync.Mutex             // held by the emergency lane
@@ -308,7 +309,7 @@ func (d *daemon) run(ctx context.Context) error {
 		d.pipeline.Ended()
 		return fmt.Errorf("speaker: %w", err)
 	}
-	if err := d.listen(); err != nil {
+	if err := d.listen(ctx); err != nil {
 		d.pipeline.Ended()
 		return err
 	}
@@ -344,14 +345,15 @@ func (d *daemon) run(ctx context.Context) error {
 	return nil
 }
 
-// listen opens the ways in. The admin socket must open; the API and metrics
-// are reported and tried no further, because the wire does not need them.
-func (d *daemon) listen() error {
+// listen opens the ways in. The admin socket must open, and at the very first
+// start everything must. Later the API and metrics are reported and tried
+// again: the wire does not need them, and ending for a port would take it down.
+func (d *daemon) listen(ctx context.Context) error {
 	d.servers.log = d.log
 	if err := d.servers.admin(d.cfg.AdminSocket, d.api); err != nil {
 		return err
 	}
-	if err := d.servers.public(d.cfg.API, d.api); err != nil {
+	if err := d.closed.open(ctx, d.first, d.log, func() error { return d.servers.public(d.cfg.API, d.api) }); err != nil {
 		return err
 	}
 	registry := prometheus.NewRegistry()
@@ -370,7 +372,7 @@ func (d *daemon) listen() error {
 		}
 		scrape.ServeHTTP(w, r)
 	})
-	return d.servers.metrics(d.cfg.Metrics, mux)
+	return d.closed.open(ctx, d.first, d.log, func() error { return d.servers.metrics(d.cfg.Metrics, mux) })
 }
 
 // watch counts the neighbors' tables until ctx ends.

@@ -43,6 +43,7 @@ type lone struct {
 	reporter *reporter
 	api      *api.Server // on the admin socket alone
 	servers  servers
+	closed   closedPorts
 	kick     chan struct{}
 }
 
@@ -158,7 +159,7 @@ func (l *lone) run(ctx context.Context) error {
 		return fmt.Errorf("last-known-good cannot be used, so no neighbor is let in: %w", err)
 	}
 	l.log.Info("booted", "generation", booted.Head.Generation, "routes", booted.Routes, "none", booted.None)
-	if err := l.listen(); err != nil {
+	if err := l.listen(ctx, booted.None); err != nil {
 		l.follower.Ended()
 		return err
 	}
@@ -202,7 +203,9 @@ func (l *lone) tend(ctx context.Context) {
 	}
 }
 
-func (l *lone) listen() error {
+// listen opens the ways in; with a snapshot to keep on the wire, one that is
+// taken is tried again (see closedPorts).
+func (l *lone) listen(ctx context.Context, first bool) error {
 	l.servers.log = l.log
 	if err := l.servers.admin(l.cfg.AdminSocket, l.api); err != nil {
 		return err
@@ -214,7 +217,7 @@ func (l *lone) listen() error {
 	registry.MustRegister(loneCollector{l}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return l.servers.metrics(l.cfg.Metrics, mux)
+	return l.closed.open(ctx, first, l.log, func() error { return l.servers.metrics(l.cfg.Metrics, mux) })
 }
 
 // close ends the sessions without NOTIFICATION (invariant 13).
@@ -237,7 +240,7 @@ func (l *lone) ready() (bool, string) {
 
 func (l *lone) risks() []string {
 	s := l.follower.Status()
-	var out []string
+	out := l.closed.risks()
 	if s.Head.Generation == 0 {
 		out = append(out, "no snapshot yet: no neighbor is let in")
 	}

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// standing is what a person set and has to take back some day: a pinned wire
-// and switches that are off. It is named in `status` for as long as it lasts,
+// standing is what a person has to change some day: an address that is taken,
+// a pinned wire and switches that are off. It is named in `status` for as long as it lasts,
 // with who did it, when and why.
 func (d *daemon) standing() []string {
-	var out []string
+	out := d.closed.risks()
 	if pin, pinned := d.store.Pinned(); pinned {
 		out = append(out, fmt.Sprintf("pinned: the wire is held at generation %d since %s by %s: %s (holdfast snapshot unpin)",
 			pin.Generation, time.Unix(0, pin.At).UTC().Format(time.RFC3339), pin.Actor, pin.Reason))
