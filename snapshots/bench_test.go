@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/holdfast-bgp/holdfast/addressing"
 	"github.com/holdfast-bgp/holdfast/snapshots"
 	"github.com/holdfast-bgp/holdfast/snapshots/synthetic"
 )
@@ -35,8 +36,52 @@ func BenchmarkBuild(b *testing.B) {
 	})
 }
 
-// BenchmarkBuildOneChange is what every API call pays: all of desired state is
-// grouped, one account's part is made anew.
+// BenchmarkUpdateOneChange is what every API call pays: the account that
+// changed is put together, hashed and judged.
+func BenchmarkUpdateOneChange(b *testing.B) {
+	eachSize(b, func(b *testing.B, n int) {
+		c := &changing{st: synthetic.State(accountsFor(n), n), network: synthetic.Network(2), at: synthetic.At, changed: map[string]int64{}, read: addressing.Revision{Changes: 1}}
+		var builder snapshots.Builder
+		if _, err := builder.Update(c.since(builder.Since(c.at)), c.network, synthetic.Environment, c.at); err != nil {
+			b.Fatal(err)
+		}
+		c.note(c.st.Prefixes[n-1].AccountID)
+		d := c.since(builder.Since(c.at))
+		for b.Loop() {
+			at := &d.State.BGPPrefixes[len(d.State.BGPPrefixes)-1]
+			at.Advertised = !at.Advertised
+			if _, err := builder.Update(d, c.network, synthetic.Environment, c.at); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkNextTargets is the Target after one change.
+func BenchmarkNextTargets(b *testing.B) {
+	eachSize(b, func(b *testing.B, n int) {
+		st := synthetic.State(accountsFor(n), n)
+		var builder snapshots.Builder
+		var two [2]*snapshots.Snapshot
+		for i := range two {
+			st.BGPPrefixes[n-1].Advertised = i == 0
+			var err error
+			if two[i], err = builder.Build(st, synthetic.Network(2), synthetic.Environment, synthetic.At); err != nil {
+				b.Fatal(err)
+			}
+		}
+		var targeter snapshots.Targeter
+		targeter.Targets(two[0], 1, 1, 0)
+		for i := 1; b.Loop(); i++ {
+			if t, _ := targeter.Targets(two[i%2], 1, 1, 0); len(t.Neighbors) != 2 {
+				b.Fatal("neighbors are missing")
+			}
+		}
+	})
+}
+
+// BenchmarkBuildOneChange is one change, but with all of desired state read:
+// once an hour.
 func BenchmarkBuildOneChange(b *testing.B) {
 	eachSize(b, func(b *testing.B, n int) {
 		st := synthetic.State(accountsFor(n), n)

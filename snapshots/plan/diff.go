@@ -138,7 +138,7 @@ func (c *Change) lift(was []snapshots.NegativeIntent) {
 // bindings records the services that were bound and unbound. A binding whose
 // prefix record is gone counts as unbound.
 func (d *differ) bindings(owner, a, b *snapshots.AccountPart) {
-	before, after := bindingsOf(a), bindingsOf(b)
+	before, after := otherBindings(a, b)
 	slices.SortFunc(before, compareBinding)
 	slices.SortFunc(after, compareBinding)
 	for i, j := 0, 0; i < len(before) || j < len(after); {
@@ -182,10 +182,45 @@ func bindingsOf(p *snapshots.AccountPart) []snapshots.Binding {
 	}
 	var out []snapshots.Binding
 	for i := range p.Prefixes {
-		for _, b := range p.Prefixes[i].Bindings {
-			if b.Active {
-				out = append(out, snapshots.Binding{CIDR: b.CIDR, Service: b.Service, Active: true})
+		out = appendActive(out, p.Prefixes[i].Bindings)
+	}
+	return out
+}
+
+// otherBindings are the active bindings of both sides, without those of records
+// that have the same ones on either: of a large account few differ.
+func otherBindings(a, b *snapshots.AccountPart) (before, after []snapshots.Binding) {
+	if a == nil || b == nil {
+		return bindingsOf(a), bindingsOf(b)
+	}
+	x, y := a.Prefixes, b.Prefixes
+	for len(x) > 0 && len(y) > 0 {
+		switch c := addressing.ComparePrefix(x[0].CIDR, y[0].CIDR); {
+		case c < 0:
+			before, x = appendActive(before, x[0].Bindings), x[1:]
+		case c > 0:
+			after, y = appendActive(after, y[0].Bindings), y[1:]
+		default:
+			if !slices.Equal(x[0].Bindings, y[0].Bindings) {
+				before, after = appendActive(before, x[0].Bindings), appendActive(after, y[0].Bindings)
 			}
+			x, y = x[1:], y[1:]
+		}
+	}
+	for i := range x {
+		before = appendActive(before, x[i].Bindings)
+	}
+	for i := range y {
+		after = appendActive(after, y[i].Bindings)
+	}
+	return before, after
+}
+
+// appendActive leaves the ids out, see bindingsOf.
+func appendActive(out, list []snapshots.Binding) []snapshots.Binding {
+	for _, b := range list {
+		if b.Active {
+			out = append(out, snapshots.Binding{CIDR: b.CIDR, Service: b.Service, Active: true})
 		}
 	}
 	return out
