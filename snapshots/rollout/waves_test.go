@@ -489,6 +489,31 @@ func TestBulkAnnouncementIsHealthGated(t *testing.T) {
 	})
 }
 
+// Canaries that have nothing of a class that the change has stop the rollout
+// before the half, with the class named, until a person says that it may go on
+// without (HMD-07).
+func TestCanariesMustCover(t *testing.T) {
+	run(t, func(c *rollout.Config) {
+		waved(&told{}, nil, "")(c)
+		c.Program.Canaries = []string{synthetic.AccountID(0)}
+	}, func(t *testing.T, b *bench) {
+		b.admit(person, 0, 1, 2, 3, 90, 97) // of the canary IPv4 alone; 90 and 97 are IPv6 of another account
+		b.settle()
+		time.Sleep(time.Hour)
+		r := b.Rollouts()
+		if len(r) != 1 || r[0].Phase != rollout.Paused || !strings.Contains(r[0].Why, "family:ipv6-unicast") || b.wire.taken() == 0 || b.wire.taken() > 4 {
+			t.Fatalf("%d withdrawn: %v", b.wire.taken(), summary(r))
+		}
+		if _, err := b.Decide(t.Context(), r[0].ID, rollout.Promote, person, "IPv6 was looked at by hand"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if r := b.Rollouts(); b.wire.taken() != 6 || r[0].Phase != rollout.Done || !strings.Contains(r[0].Overridden, person.Key()) {
+			t.Errorf("%d withdrawn: %v, overridden by %q", b.wire.taken(), summary(r), r[0].Overridden)
+		}
+	})
+}
+
 func summary(all []rollout.Rollout) []string {
 	var out []string
 	for _, r := range all {

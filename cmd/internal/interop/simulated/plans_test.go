@@ -25,7 +25,7 @@ import (
 var seed = flag.Uint64("seed", 0, "of the plans; 0 is a new one each time")
 
 const (
-	plans    = 48
+	plans    = 36
 	accounts = 3
 	routes   = 40
 )
@@ -98,7 +98,8 @@ func (n *network) carriedOut(what string) int {
 				return count
 			}
 		case <-limit.C:
-			n.t.Fatalf("%s: not carried out: %+v\n%+v", what, n.run.Status(), n.run.Rollouts())
+			st := n.run.Status()
+			n.t.Fatalf("seed %d, %s: not carried out: refused %+v, error %q\n%+v", *seed, what, st.Refusal, st.LastError, n.run.Rollouts())
 		}
 	}
 }
@@ -163,7 +164,7 @@ func effects(st *addressing.State) (out []addressing.Effect) {
 	}
 	for _, b := range st.BGPPrefixes {
 		kind := addressing.Lost
-		if b.Advertised {
+		if b.Advertised || b.DownAt != nil {
 			kind = addressing.Gained
 		}
 		for _, k := range []addressing.EffectKind{kind, addressing.Modified} {
@@ -186,8 +187,12 @@ func (d *draw) ofPrefix(st *addressing.State) string {
 	p := slices.IndexFunc(st.Prefixes, func(p addressing.Prefix) bool { return p.ID == b.PrefixID })
 	switch d.IntN(8) {
 	case 0, 1:
-		b.Advertised = !b.Advertised
-		return fmt.Sprintf("%s advertised %v", b.CIDR, b.Advertised)
+		b.Advertised, b.DownAt = !b.Advertised, nil
+		if !b.Advertised && d.IntN(2) == 0 { // it is drained first
+			later := time.Now().Add(time.Hour)
+			b.DownAt = &later
+		}
+		return fmt.Sprintf("%s advertised %v, draining %v", b.CIDR, b.Advertised, b.DownAt != nil)
 	case 2:
 		b.Prepend = d.IntN(4)
 		return fmt.Sprintf("%s prepend %d", b.CIDR, b.Prepend)
