@@ -26,7 +26,7 @@ import (
 const (
 	crashDir  = "HOLDFAST_TEST_CRASH_DIR"
 	crashStep = "HOLDFAST_TEST_CRASH_STEP" // a Step, or "none"
-	crashVerb = "HOLDFAST_TEST_CRASH_VERB" // "change" or "rollback"
+	crashVerb = "HOLDFAST_TEST_CRASH_VERB" // see TestKilledBetweenSteps
 )
 
 // panics is no Step: the Runner's own goroutine panics once it has applied.
@@ -100,13 +100,20 @@ func crash(dir, verb string, at rollout.Step) error {
 	}
 	fmt.Println("ready")
 	armed = true
-	if verb == "rollback" {
+	switch verb {
+	case "emergency":
+		return takeFirst(ctx, r)
+	case "rollback", "paced":
 		intent.set(withdrawFirst)
-		res, err := r.Rollback(ctx, rollout.RollbackRequest{Back: snapshots.Back{Scope: snapshots.Scope{All: true}}, To: 1, Actor: person, Reason: "crash"})
-		if err != nil || res.Pinned == "" && res.Generation == 0 {
-			return fmt.Errorf("%+v: %w", res, err)
+		req := rollout.RollbackRequest{Back: snapshots.Back{Scope: snapshots.Scope{All: true}}, To: 1, Actor: person, Reason: "crash"}
+		if verb == "paced" {
+			req.Rate = 10 // a route at a time
 		}
-		return nil
+		res, err := r.Rollback(ctx, req)
+		if err != nil || res.Pinned == "" && res.Generation == 0 {
+			return fmt.Errorf("rollback: pinned %q, generation %d: %w", res.Pinned, res.Generation, err)
+		}
+		return wait(func() bool { return len(r.Bringing()) == 0 })
 	}
 	intent.set(withdrawFirst)
 	r.AttachDesired(intent)
@@ -121,6 +128,18 @@ func crash(dir, verb string, at rollout.Step) error {
 		return err
 	}
 	_, _, err = r.Pending(ctx) // waits for the generation to be done
+	return err
+}
+
+// takeFirst takes the first routes down by the emergency lane.
+func takeFirst(ctx context.Context, r *rollout.Runner) error {
+	st := synthetic.State(4, crashRoutes)
+	var intents []addressing.NegativeIntent
+	for i := range crashLost {
+		intents = append(intents, addressing.NegativeIntent{ID: fmt.Sprintf("emergency-%d", i), AccountID: st.Prefixes[i].AccountID, CIDR: st.BGPPrefixes[i].CIDR,
+			Kind: addressing.IntentEmergency, Author: person.Key(), Reason: "crash", CreatedAt: synthetic.At})
+	}
+	_, err := r.TakeDown(ctx, addressing.ChangeSet{ID: "emergency", Actor: person, Reason: "crash"}, intents)
 	return err
 }
 
@@ -200,9 +219,10 @@ func TestKilledBetweenSteps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes: not with -short")
 	}
-	for _, verb := range []string{"change", "waves", "rollback"} {
+	for _, verb := range []string{"change", "waves", "rollback", "paced", "emergency"} {
 		for _, step := range rollout.Steps() {
-			if verb != "rollback" && step == rollout.StepIntent || verb == "rollback" && step == rollout.StepRead || verb != "waves" && step == rollout.StepRecord ||
+			back := verb == "rollback" || verb == "paced"
+			if !back && step == rollout.StepIntent || (back || verb == "emergency") && step == rollout.StepRead || verb != "waves" && step == rollout.StepRecord ||
 				verb == "waves" && slices.Index(rollout.Steps(), step) < slices.Index(rollout.Steps(), rollout.StepStore) {
 				continue // not on that way
 			}
@@ -210,7 +230,7 @@ func TestKilledBetweenSteps(t *testing.T) {
 				t.Parallel()
 				dir := newCrashStore(t)
 				old, now := crashRoutes, crashRoutes-crashLost
-				if verb == "rollback" {
+				if back {
 					finish(t, dir, "change")
 					old, now = now, old
 				}
@@ -219,11 +239,12 @@ func TestKilledBetweenSteps(t *testing.T) {
 					t.Fatalf("the process was not killed before %s: %v", step, err)
 				}
 				between := []int{old, now}
-				if verb == "waves" { // each wave is a generation
-					between = append(between, old-1, old-2)
+				parts := verb == "waves" || verb == "paced"
+				if parts { // each wave is a generation, and so is each part that comes back
+					between = append(between, crashRoutes-1, crashRoutes-2)
 				}
 				got := intact(t, dir, between...)
-				if late := step == rollout.StepIntent || step == rollout.StepDone; late && got != now && verb != "waves" {
+				if late := step == rollout.StepIntent || step == rollout.StepDone; late && got != now && !parts {
 					t.Errorf("killed before %s, the old generation booted", step)
 				}
 				finish(t, dir, verb)

@@ -6,7 +6,9 @@ package rollout
 // applying is repeated because a Target is the whole set.
 type Step string
 
-// Steps in order. StepIntent comes only after a rollback, StepRecord before and
+// Steps in order, of everything that makes a generation: a change, a wave, a
+// rollback and each part of one that comes back at a rate, an emergency, another
+// configuration. StepIntent comes only with a rollback, StepRecord before and
 // after every wave.
 const (
 	StepRead      Step = "read"      // before desired state is read
