@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/holdfast-bgp/holdfast/cmd/internal/rig"
 )
@@ -51,7 +52,7 @@ func TestConfigApply(t *testing.T) {
 		}
 		return err
 	})
-	seen := n.updates()
+	seen := n.quiet()
 
 	n.rewrite(sites)
 	var p planned
@@ -110,6 +111,20 @@ func TestConfigApply(t *testing.T) {
 	}
 	if b := n.breaker(); b != "" {
 		t.Errorf("the breaker opened: %s", b)
+	}
+}
+
+// quiet waits until the edges have asked for nothing more, and gives what they
+// were sent: some seconds after FRR has read its route-maps it asks every
+// neighbor for its routes again (RFC 2918).
+func (n *network) quiet() string {
+	for seen := n.updates(); ; {
+		time.Sleep(6 * time.Second)
+		now := n.updates()
+		if now == seen {
+			return seen
+		}
+		seen = now
 	}
 }
 
