@@ -521,6 +521,34 @@ func TestCalendarFreezes(t *testing.T) {
 	}
 }
 
+// While nothing but the global scope is open an owner keeps five withdrawals of
+// its own an hour; with its own scope open it has none.
+func TestOwnersAllowanceWhileOpen(t *testing.T) {
+	h := newHarness(t, feb20(), DefaultLimits())
+	h.step(Tripped{Scope: Global, To: Open, Reason: "a drill", By: operator("x"), At: at(0)})
+	account := h.net.customers[0].Account
+	own := h.net.of(account, 8)
+	ask := func(i int, when time.Duration) Verdict { return h.withdraw(owner(account), when, own[i]).Verdict }
+	for i := range 5 {
+		if v := ask(i, time.Duration(i)*time.Second); v != Allow {
+			t.Fatalf("withdrawal %d of 5: %v", i+1, v)
+		}
+	}
+	if v := ask(5, time.Minute); v == Allow {
+		t.Error("a sixth withdrawal within the hour passed")
+	}
+	if d := h.withdraw(operator("y"), time.Minute, own[6]); d.Verdict == Allow {
+		t.Error("an operator's withdrawal passed")
+	}
+	if v := ask(6, time.Hour+2*time.Minute); v != Allow {
+		t.Errorf("an hour later: %v", v)
+	}
+	h.step(Tripped{Scope: Scope{ScopeAccount, account}, To: Open, Reason: "a drill", By: operator("x"), At: at(3 * time.Hour)})
+	if v := ask(7, 3*time.Hour); v == Allow {
+		t.Error("with its own scope open an owner's withdrawal passed")
+	}
+}
+
 // While everything is open an owner still changes its prepends.
 func TestOwnersModifyWhileOpen(t *testing.T) {
 	h := newHarness(t, feb20(), DefaultLimits())
