@@ -347,7 +347,9 @@ func TestFollowerLosesItsDisk(t *testing.T) {
 func TestFollowerRuns(t *testing.T) {
 	s := newSource(t)
 	f := s.follower()
-	go func() { _ = f.Run(t.Context()) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = f.Run(t.Context()) }()
+	t.Cleanup(func() { <-ended }) // before its directory goes
 	s.publish(1, 40, true)
 	<-f.First()
 	s.publish(2, 60, true)
