@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-bgp/holdfast/bgp"
 	"github.com/holdfast-bgp/holdfast/breaker"
 	"github.com/holdfast-bgp/holdfast/policy"
+	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
 )
 
 // The bundle of a trip says what was lost, by whom, with which requests, what
@@ -84,7 +85,12 @@ func TestEvidenceOfATrip(t *testing.T) {
 	if len(told) != 1 || len(told[0].Prefixes) != 1 || told[0].Prefixes[0] != "20.2.0.0/24" {
 		t.Errorf("the other account is told %+v", told)
 	}
-	// A plan that was refused is part of the next bundle.
+	// A plan that was refused is part of the next bundle. What the script took
+	// down soaks for a minute, and another change of neighbors waits for that.
+	for _, r := range n.daemon.pipeline.Rollouts() {
+		_, err := n.daemon.pipeline.Decide(t.Context(), r.ID, rollout.Abort, addressing.Actor{Kind: addressing.Operator, ID: "noc"}, "the script was wrong")
+		n.must(err)
+	}
 	active, _ := n.daemon.pipeline.Active()
 	network := active.Network
 	network.Neighbors = slices.Clone(network.Neighbors)
