@@ -57,6 +57,7 @@ func (w *world) bodies() map[string]string {
 		"ServiceCreate":        `{"name":"intruder"}`,
 		"ReasonOnly":           `{"reason":"intruder"}`,
 		"ReasonRequired":       `{"reason":"intruder"}`,
+		"Undo":                 `{"reason":"intruder"}`,
 		"PrefixWithdraw":       `{"reason":"intruder"}`,
 		"OperatorPrefixCreate": `{"account_id":"` + w.account + `","cidr":"203.0.113.0/24","asn":64500}`,
 		"PrefixApprove":        `{"accept_risk":["unverified"]}`,
