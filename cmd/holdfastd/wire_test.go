@@ -169,7 +169,7 @@ func (w *onWire) advertise(cidr string) addressing.PrefixDetail {
 // between, which itself withdraws nothing.
 func TestWithdrawalDrainsOnTheWire(t *testing.T) {
 	a := listen(t, "transit-a", "127.0.0.41", 64510)
-	w := startDaemon(t, "  drain: {prefixes: 3s}\n  neighbors:\n"+a.entry("asn: 64510, role: customer"))
+	w := startDaemon(t, "  drain: {prefixes: 5s}\n  neighbors:\n"+a.entry("asn: 64510, role: customer"))
 	keep, goes := w.advertise("203.0.113.0/24"), w.advertise("198.51.100.0/24")
 	w.until("both prefixes", func() bool { return a.Held() == 2 })
 	if _, _, err := w.registry.Load().WithdrawPrefix(t.Context(), w.by(), goes.ID); err != nil {
@@ -211,7 +211,7 @@ func TestNeighborDrainsOnTheWire(t *testing.T) {
 	w := startDaemon(t, "  neighbors:\n"+a.entry("asn: 64510, role: customer")+b.entry("asn: 64511, role: customer"))
 	w.advertise("203.0.113.0/24")
 	w.until("the prefix", func() bool { return a.Held() == 1 && b.Held() == 1 })
-	w.drain(api.DrainOrder{Neighbor: "transit-a"}, 2*time.Second)
+	w.drain(api.DrainOrder{Neighbor: "transit-a"}, 4*time.Second)
 	w.until("GRACEFUL_SHUTDOWN", func() bool { return a.marked() == 1 })
 	if !w.risk("out_of_service: neighbor transit-a is draining") {
 		t.Errorf("risks: %q", w.risks())
@@ -237,7 +237,7 @@ func TestNeighborShutdownOnTheWire(t *testing.T) {
 	w := startDaemon(t, "  listen: ['127.0.0.1:0']\n  neighbors:\n"+a.entry("asn: 64510, role: customer")+b.entry("asn: 64511, role: customer"))
 	w.advertise("203.0.113.0/24")
 	w.until("the prefix", func() bool { return a.Held() == 1 && b.Held() == 1 })
-	w.drain(api.DrainOrder{Neighbor: "transit-a", Shutdown: true}, 2*time.Second)
+	w.drain(api.DrainOrder{Neighbor: "transit-a", Shutdown: true}, 4*time.Second)
 	w.until("GRACEFUL_SHUTDOWN", func() bool { return a.marked() == 1 })
 	w.until("the end of the session", func() bool { return !a.Established() })
 	if n := a.Counters(); n.Withdrawn != 1 || n.Notifications != 1 {
