@@ -131,3 +131,9 @@ type Images struct {
 	Delegations []Delegation     `json:"delegations,omitempty"`
 	Omitted     int              `json:"omitted,omitempty"` // objects left out of a very large change
 }
+
+// none reports whether no object is in the image.
+func (i Images) none() bool {
+	return len(i.Accounts)+len(i.Services)+len(i.Prefixes)+len(i.BGPPrefixes)+len(i.Bindings)+
+		len(i.Negative)+len(i.Tokens)+len(i.Delegations)+i.Omitted == 0
+}

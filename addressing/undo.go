@@ -54,6 +54,10 @@ func newUndo(m *mutation, record AuditRecord) (*undo, error) {
 		return nil, &Error{Code: CodeConflict, Detail: fmt.Sprintf("the change touched %d objects, too many to be kept in the audit log", u.before.Omitted),
 			Next: "roll back to the snapshot before it"}
 	}
+	if u.before.none() && u.after.none() {
+		return nil, &Error{Code: CodeConflict, Detail: fmt.Sprintf("%s tells what happened and changed nothing of desired state", record.Verb),
+			Next: "take back the change that it carried out; a rollout is decided on with rollout abort"}
+	}
 	if len(u.after.Accounts)+len(u.after.Services)+len(u.after.Tokens) > 0 {
 		return nil, &Error{Code: CodeConflict, Detail: record.Verb + " has no inverse", Next: "a token is revoked; accounts and services stay"}
 	}

@@ -132,6 +132,14 @@ func TestUndoLiftsNothingUnnamed(t *testing.T) {
 	}
 	_, err = x.r.Undo(ctx, x.operator(), c.ID)
 	wantCode(t, err, addressing.CodeConflict)
+	// What was only noted changed nothing that could be taken back.
+	if err := x.r.Note(ctx, because(x), "rollout.begin", []string{p.ID}); err != nil {
+		t.Fatal(err)
+	}
+	all = x.records()
+	i = slices.IndexFunc(all, func(a addressing.AuditRecord) bool { return a.Verb == "rollout.begin" })
+	_, err = x.r.Undo(ctx, x.operator(), all[i].ChangeID)
+	wantCode(t, err, addressing.CodeConflict)
 	_, err = x.r.Undo(ctx, x.operator(), "no such change")
 	wantCode(t, err, addressing.CodeNotFound)
 }
