@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-bgp/holdfast/addressing"
+	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 	"github.com/holdfast-bgp/holdfast/snapshots/plan"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout"
 	"github.com/holdfast-bgp/holdfast/snapshots/rollout/health"
@@ -36,7 +38,7 @@ type patient struct {
 }
 
 // newPatient builds the network with waves, and a past in which all were well.
-func newPatient(ctx context.Context, o Options, name string, more ...func(*RigOptions)) (*patient, error) {
+func newPatient(ctx context.Context, o Options, name string) (*patient, error) {
 	rows, err := Rows(o.Small)
 	if err != nil {
 		return nil, err
@@ -55,10 +57,11 @@ func newPatient(ctx context.Context, o Options, name string, more ...func(*RigOp
 			}
 		}
 	}}
-	withoutBreaker(&options) // it would stop the change first; this is about health alone
-	for _, f := range more {
-		f(&options)
-	}
+	// The limits would stop the change first; this is about health alone, whose
+	// trip holds what takes anything down, like any other.
+	g := shut{harmed: func() bool { return p.trips.Load() > 0 }}
+	options.Gate = func(*gate.Gate) addressing.Gate { return g }
+	options.Judge = func(*gate.Gate) plan.Gate { return g }
 	if p.Rig, err = NewRig(ctx, options); err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
-	"github.com/holdfast-bgp/holdfast/cmd/holdfastd/gate"
 	"github.com/holdfast-bgp/holdfast/policy"
 	"github.com/holdfast-bgp/holdfast/snapshots/plan"
 )
@@ -67,12 +66,7 @@ func (d *d1) signals(ctx context.Context, t *Table) error {
 // back, and says how much was gone at most and after how long it stopped. What
 // an earlier rollout took down unnoticed stays down.
 func (d *d1) harmed(ctx context.Context, v variant, name string) (lost int, took time.Duration, err error) {
-	var p *patient
-	p, err = newPatient(ctx, d.o, name, func(o *RigOptions) {
-		g := shut{harmed: func() bool { return p != nil && p.trips.Load() > 0 }}
-		o.Gate = func(*gate.Gate) addressing.Gate { return g }
-		o.Judge = func(*gate.Gate) plan.Gate { return g }
-	})
+	p, err := newPatient(ctx, d.o, name)
 	if err != nil {
 		return 0, 0, err
 	}
