@@ -330,6 +330,7 @@ func normalNetwork(n NetworkPart) NetworkPart {
 	slices.SortFunc(n.Negative, func(a, b NegativeIntent) int { return compareString(a.ID, b.ID) })
 	n.Transits = slices.Clone(n.Transits)
 	slices.SortFunc(n.Transits, compareTransit)
+	n.Limits = NormalLimits(n.Limits)
 	if len(n.Sites) == 0 {
 		n.Sites = []string{DefaultSite}
 	}

@@ -66,7 +66,8 @@ func (h Hold) Over(active, next *Snapshot) (*Snapshot, error) {
 }
 
 // HoldNetwork is next with the neighbors, sites and number of active: how a
-// plan goes on without a configuration that was refused.
+// plan goes on without a configuration that was refused. The limits in force
+// are those of next: a refusal does not take them back.
 func HoldNetwork(active, next *Snapshot) (*Snapshot, error) {
 	draft := &Snapshot{Environment: next.Environment, Network: next.Network, Accounts: next.Accounts}
 	draft.Network.ASN, draft.Network.Sites, draft.Network.Neighbors = active.Network.ASN, active.Network.Sites, active.Network.Neighbors

@@ -121,6 +121,8 @@ type NetworkPart struct {
 	Drain *DrainMark `json:"drain,omitempty"`
 	// Transits stand behind edges: what a site's edges get, they pass on.
 	Transits []Transit `json:"transits,omitempty"` // sorted by site and name
+	// Limits of the breaker in force when the snapshot was made.
+	Limits []LimitInForce `json:"limits,omitempty"` // sorted by name
 }
 
 // Transit is a transit or peer of our own edge routers at a site, that has no

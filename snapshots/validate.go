@@ -328,6 +328,7 @@ func checkNetwork(bad *Invalid, n *NetworkPart, limits Limits) {
 		checkNeighbor(bad, &n.Neighbors[i], n.ASN, sites)
 	}
 	checkTransits(bad, n, sites)
+	checkLimitsInForce(bad, n.Limits)
 	checkIntents(bad, "", n.Negative)
 	for _, i := range n.Negative {
 		// A neighbor that is gone may still be down on purpose: it is so again when it comes back.

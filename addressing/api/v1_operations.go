@@ -131,7 +131,7 @@ func (h *handlers) GetSnapshot(ctx context.Context, r GetSnapshotRequestObject) 
 	s := snapshotOut(head, h.pipelineState())
 	out := SnapshotDetail{Generation: s.Generation, ID: s.ID, Epoch: s.Epoch, Parent: s.Parent, CreatedAt: s.CreatedAt, Actor: s.Actor,
 		Reason: s.Reason, Active: s.Active, LastKnownGood: s.LastKnownGood, Environment: snap.Environment, Asn: int64(snap.Network.ASN),
-		Sites: append([]string{}, snap.Network.Sites...), Neighbors: []string{}, Accounts: make([]SnapshotAccount, 0, len(snap.Accounts))}
+		Sites: append([]string{}, snap.Network.Sites...), Neighbors: []string{}, Accounts: make([]SnapshotAccount, 0, len(snap.Accounts)), Limits: []SnapshotLimit{}}
 	for _, n := range snap.Network.Neighbors {
 		out.Neighbors = append(out.Neighbors, n.Name)
 	}
@@ -146,6 +146,9 @@ func (h *handlers) GetSnapshot(ctx context.Context, r GetSnapshotRequestObject) 
 			Routes: familyCounts(counts), NegativeIntents: len(a.Negative)})
 	}
 	out.Routes = familyCounts(total)
+	for _, l := range snap.Network.Limits {
+		out.Limits = append(out.Limits, SnapshotLimit{Name: l.Name, Value: l.Value})
+	}
 	return GetSnapshot200JSONResponse(out), nil
 }
 

@@ -2734,7 +2734,7 @@ type PlanNetworkChange struct {
 	Loses bool                  `json:"loses"`
 	Name  string                `json:"name"`
 
-	// What neighbor, site, service, asn or negative_intent
+	// What neighbor, site, transit, service, asn, negative_intent or limit
 	What string `json:"what"`
 }
 
@@ -3440,13 +3440,23 @@ type SnapshotDetail struct {
 	Generation    int64             `json:"generation"`
 	ID            string            `json:"id"`
 	LastKnownGood bool              `json:"last_known_good"`
-	Neighbors     []string          `json:"neighbors"`
-	Parent        *string           `json:"parent,omitempty"`
-	Reason        string            `json:"reason"`
+
+	// Limits of the breaker, in force when it was made
+	Limits    []SnapshotLimit `json:"limits"`
+	Neighbors []string        `json:"neighbors"`
+	Parent    *string         `json:"parent,omitempty"`
+	Reason    string          `json:"reason"`
 
 	// Routes per family: ipv4-unicast, ipv6-unicast
 	Routes map[string]int `json:"routes"`
 	Sites  []string       `json:"sites"`
+}
+
+// SnapshotLimit defines model for SnapshotLimit.
+type SnapshotLimit struct {
+	// Name as in the configuration, e.g. breadth.5m
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // SnapshotList defines model for SnapshotList.

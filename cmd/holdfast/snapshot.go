@@ -44,6 +44,9 @@ func snapshotCommands() []*cli.Command {
 					row(w, "routes", families(s.Routes))
 					row(w, "accounts", len(s.Accounts))
 					row(w, "neighbors", strings.Join(s.Neighbors, ", "))
+					for _, l := range s.Limits {
+						row(w, "limit "+l.Name, l.Value)
+					}
 					return nil
 				})
 			}),

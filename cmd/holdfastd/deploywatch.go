@@ -33,7 +33,7 @@ type deployWatch struct {
 
 // applied takes in a deploy.
 func (w *deployWatch) applied(a rollout.Applied, at time.Time) {
-	if len(a.Plan.Changes)+len(a.Plan.Network) == 0 {
+	if a.Plan.Quiet() {
 		return
 	}
 	w.mu.Lock()

@@ -263,6 +263,10 @@ func (d *daemon) checkSnapshot(_ context.Context, at time.Time) []api.Diagnosis 
 			out = append(out, risk("a copy is damaged and could not be healed: "+damage.Path, "holdfast snapshot verify; look at the disk")...)
 		}
 	}
+	if other := d.unrecorded(); len(other) > 0 {
+		out = append(out, warning("the limits in force are not those that the active snapshot records: "+strings.Join(other, ", "),
+			"nothing for the wire: the next generation records them, which a pin, a stopped builder or a lost database keeps waiting")...)
+	}
 	age := at.Sub(time.Unix(0, good.Head.CreatedAt)).Truncate(time.Second)
 	return append(out, fine(fmt.Sprintf("generation %d, signed, verified, %s old", good.Head.Generation, age))...)
 }

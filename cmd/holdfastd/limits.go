@@ -87,6 +87,7 @@ func (d *daemon) amend(want breaker.Limits, by addressing.Actor, reason string, 
 // enforce makes limits those in force, on disk and at the breaker. Its caller
 // holds settling.
 func (d *daemon) enforce(l limitsInForce, reason string, by breaker.Actor, at time.Time, approvers ...string) error {
+	defer d.record() // what is in force after it, whatever becomes of it
 	was := d.limits.file
 	if err := writeLimits(d.dir.limits(), l.file); err != nil {
 		return err

@@ -38,7 +38,7 @@ func (c configuration) Plan(ctx context.Context) (api.ConfigDifference, error) {
 	if err != nil {
 		return out, err
 	}
-	out.Plan, out.Report, err = c.d.pipeline.PlanNetwork(ctx, next.Network(nil, nil))
+	out.Plan, out.Report, err = c.d.pipeline.PlanNetwork(ctx, c.d.under(next.Network(nil, nil), next.Breaker.Limits, time.Now()))
 	return out, inConfig(err)
 }
 
@@ -107,7 +107,7 @@ func (c configuration) takeOver(ctx context.Context, by addressing.Actor, reason
 	}
 	now := c.d.configNow()
 	out.Plan, out.Report, err = c.d.pipeline.Reconfigure(ctx, rollout.Reconfiguration{
-		Network: next.Network(nil, nil), Reason: fmt.Sprintf("%s (by %s)", reason, by.Key()), Sessions: c.d.sessionsOf(next),
+		Network: c.d.under(next.Network(nil, nil), next.Breaker.Limits, time.Now()), Reason: fmt.Sprintf("%s (by %s)", reason, by.Key()), Sessions: c.d.sessionsOf(next),
 	})
 	if err != nil {
 		return out, inConfig(err)

@@ -179,6 +179,7 @@ func (d *daemon) open(now time.Time) (err error) {
 		return err
 	}
 	d.pipeline = pipeline{runner}
+	d.record()
 	d.validate = newValidation(newSources(d.cfg, d.log), d.registry.Load, d.turnedOff("validation"), d.log)
 	d.cleaner = newCleaner(d.cfg.Cleanup, d.registry.Load, d.turnedOff("cleanup"), d.log)
 	d.feed = newFeedServer(d.store, d.breaker, func() bool { return d.off(sinkSpeakers) }, d.log)

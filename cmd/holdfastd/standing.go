@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,9 @@ func (d *daemon) standing() []string {
 	if pin, pinned := d.store.Pinned(); pinned {
 		out = append(out, fmt.Sprintf("pinned: the wire is held at generation %d since %s by %s: %s (holdfast snapshot unpin)",
 			pin.Generation, time.Unix(0, pin.At).UTC().Format(time.RFC3339), pin.Actor, pin.Reason))
+	}
+	if other := d.unrecorded(); len(other) > 0 {
+		out = append(out, "limits_unrecorded: the active snapshot records other limits than those in force: "+strings.Join(other, ", "))
 	}
 	for _, k := range d.breaker.Switches() {
 		if k.Off {

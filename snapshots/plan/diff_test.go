@@ -90,6 +90,7 @@ func TestDiffCovered(t *testing.T) {
 func TestDiffNetwork(t *testing.T) {
 	st := synthetic.State(2, 14)
 	base := synthetic.Network(2)
+	base.Limits = []snapshots.LimitInForce{{Name: "breadth.5m", Value: "share 10"}, {Name: "capacity", Value: "800"}}
 	type count = plan.Count
 	for name, tc := range map[string]struct {
 		change func(*snapshots.NetworkPart)
@@ -111,6 +112,11 @@ func TestDiffNetwork(t *testing.T) {
 		"MED changed": {func(n *snapshots.NetworkPart) { med := uint32(5); n.Neighbors[0].MED = &med },
 			[]plan.NetworkChange{{Kind: plan.Modify, What: "neighbor", Name: "transit-a"}},
 			map[string]count{"transit-a": {Before: 12, After: 12, Modify: 12}, "transit-b": {Before: 12, After: 12}}},
+		"limits changed": {func(n *snapshots.NetworkPart) {
+			n.Limits = []snapshots.LimitInForce{{Name: "wait", Value: "10m0s"}, {Name: "breadth.5m", Value: "share 5"}}
+		},
+			[]plan.NetworkChange{{Kind: plan.Modify, What: plan.Limit, Name: "breadth.5m"}, {Kind: plan.Withdraw, What: plan.Limit, Name: "capacity"}, {Kind: plan.Advertise, What: plan.Limit, Name: "wait"}},
+			map[string]count{"transit-a": {Before: 12, After: 12}, "transit-b": {Before: 12, After: 12}}},
 		"NO_EXPORT added": {func(n *snapshots.NetworkPart) { n.Neighbors[0].Standard = []policy.Community{policy.NoExport} },
 			[]plan.NetworkChange{{Kind: plan.Modify, What: "neighbor", Name: "transit-a", Loses: true}},
 			map[string]count{"transit-a": {Before: 12, After: 12, Modify: 12}, "transit-b": {Before: 12, After: 12}}},
@@ -219,6 +225,11 @@ func drawNetwork(t *rapid.T) snapshots.NetworkPart {
 		n.Neighbors[i].Site = rapid.SampledFrom(n.Sites).Draw(t, "site")
 		if rapid.Bool().Draw(t, "ipv4 only") {
 			n.Neighbors[i].Families = n.Neighbors[i].Families[:1]
+		}
+	}
+	for _, name := range []string{"wait", "breadth.5m"} {
+		if rapid.Bool().Draw(t, name) {
+			n.Limits = append(n.Limits, snapshots.LimitInForce{Name: name, Value: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "value")})
 		}
 	}
 	return n

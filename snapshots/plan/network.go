@@ -29,6 +29,9 @@ func networkChanges(a, b snapshots.NetworkPart, first bool) []NetworkChange {
 	out = append(out, compare("transit", a.Transits, b.Transits, func(t snapshots.Transit) string { return t.Site + "/" + t.Name }, func(x, y snapshots.Transit) (bool, bool) {
 		return x == y, false
 	})...)
+	out = append(out, compare(Limit, a.Limits, b.Limits, func(l snapshots.LimitInForce) string { return l.Name }, func(x, y snapshots.LimitInForce) (bool, bool) {
+		return x == y, false
+	})...)
 	return append(out, compare("neighbor", a.Neighbors, b.Neighbors, func(n policy.Neighbor) string { return n.Name }, func(x, y policy.Neighbor) (bool, bool) {
 		return reflect.DeepEqual(x, y), weakerNeighbor(x, y)
 	})...)

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/holdfast-bgp/holdfast/addressing"
@@ -53,10 +54,14 @@ type Change struct {
 // NetworkChange is one difference in the network part.
 type NetworkChange struct {
 	Kind  Kind   `json:"kind"`  // Advertise: added, Withdraw: removed, Modify
-	What  string `json:"what"`  // "neighbor", "site", "transit", "service", "asn" or "negative_intent"
-	Name  string `json:"name"`  // of the neighbor, site, transit, service or intent
+	What  string `json:"what"`  // "neighbor", "site", "transit", "service", "asn", "negative_intent" or Limit
+	Name  string `json:"name"`  // of the neighbor, site, transit, service, intent or limit
 	Loses bool   `json:"loses"` // every route of a neighbor is or can be lost there
 }
+
+// Limit is What of a change of the breaker's limits in force. Who may make one
+// is settled before they are in force; a snapshot records it.
+const Limit = "limit"
 
 // Count is advertised routes before and after, for one family.
 type Count struct {
@@ -104,6 +109,12 @@ func (p Plan) Snapshots() (from, to *snapshots.Snapshot) { return p.from, p.to }
 // Empty reports whether the plan changes nothing that a neighbor, a service or
 // a limit could notice. The snapshots may still differ, in a description say.
 func (p Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Network) == 0 }
+
+// Quiet reports whether the plan changes nothing but limits in force, if
+// anything: no neighbor and no service could notice.
+func (p Plan) Quiet() bool {
+	return len(p.Changes) == 0 && !slices.ContainsFunc(p.Network, func(n NetworkChange) bool { return n.What != Limit })
+}
 
 // Losses are the changes that lose or can lose reachability, one per prefix.
 func (p Plan) Losses() []Change {

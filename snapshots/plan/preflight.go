@@ -34,8 +34,8 @@ func MaxRemovals(customer int) int { return max(20, customer/100) }
 
 // Preflight judges a plan: its own rules, then the checks, then the gate. The
 // strictest verdict wins. The gate is asked last, and only about a plan that
-// changes something and that nothing else refuses, so that it charges nothing
-// for those. No gate, or one that fails, holds. A rollback that loses nothing
+// nothing else refuses and that changes more than limits in force, which two
+// persons or nobody had to agree to before: so it charges nothing for those. No gate, or one that fails, holds. A rollback that loses nothing
 // is a restore: the gate hears of it but cannot stop it (W8).
 func Preflight(ctx context.Context, p Plan, checks []Check, gate Gate) Report {
 	r := Report{Verdict: policy.Allow, Findings: []policy.Finding{}}
@@ -55,7 +55,7 @@ func Preflight(ctx context.Context, p Plan, checks []Check, gate Gate) Report {
 			r.add(policy.Finding{Rule: RuleCheck, Verdict: policy.Hold, Why: "a check could not decide: " + err.Error(), Next: "the plan is tried again with the next change"})
 		}
 	}
-	if r.Verdict != policy.Refuse && !p.Empty() {
+	if r.Verdict != policy.Refuse && !p.Quiet() {
 		r.judge(ctx, p, gate)
 	}
 	return r

@@ -120,6 +120,7 @@ func (r *Runner) Apart() []Apart {
 
 // buildOver builds desired state as construct would, for a look that changes nothing.
 func (r *Runner) buildOver(base *snapshots.Snapshot, state addressing.State, n snapshots.NetworkPart, now time.Time) (*snapshots.Snapshot, error) {
+	n = r.underLimits(n)
 	next, err := snapshots.BuildOver(base, state, n, r.cfg.Environment, now, r.cfg.Limits)
 	if err == nil {
 		return next, nil

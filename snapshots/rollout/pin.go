@@ -35,7 +35,7 @@ func (r *Runner) Unpin(ctx context.Context, accept snapshots.ID) error {
 	if err != nil {
 		return fmt.Errorf("unpin: %w", err)
 	}
-	if !p.Empty() && accept != p.To {
+	if !p.Quiet() && accept != p.To {
 		return fmt.Errorf("unpin: %w: %d changes, %d of them losses: look at the plan and name its snapshot %s", ErrDiffers, len(p.Changes), len(p.Losses()), p.To)
 	}
 	r.accept(accept)

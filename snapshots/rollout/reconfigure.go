@@ -12,6 +12,8 @@ import (
 
 // Reconfiguration is another configuration on its way to the wire.
 type Reconfiguration struct {
+	// Network that it declares. Its Limits are those that will be in force, nil
+	// is those that are.
 	Network snapshots.NetworkPart
 	Reason  string
 	// Sessions of that configuration; nil leaves sessions alone.
@@ -54,6 +56,9 @@ func (r *Runner) Reconfigure(ctx context.Context, c Reconfiguration) (plan.Plan,
 		if whole == nil || whole.plan.From == whole.plan.To { // all of it waits, or nothing is on the wire
 			return nil
 		}
+		if _, held := r.ready(); held && whole.plan.Quiet() { // limits need no generation while there is to be none
+			return nil
+		}
 		return r.release(ctx, attempted{from: d, whole: whole, wait: wait, fresh: fresh}, report, begun)
 	})
 }
@@ -75,6 +80,9 @@ func (r *Runner) PlanNetwork(ctx context.Context, n snapshots.NetworkPart) (plan
 }
 
 func (r *Runner) draftNetwork(active *snapshots.Snapshot, c Reconfiguration, at time.Time) (*draft, error) {
+	if c.Network.Limits == nil {
+		c.Network = r.underLimits(c.Network)
+	}
 	next, err := snapshots.WithNetwork(active, c.Network)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -89,12 +97,17 @@ func (r *Runner) draftNetwork(active *snapshots.Snapshot, c Reconfiguration, at 
 // wire that it begins with.
 func (r *Runner) takeOver(ctx context.Context, c Reconfiguration, change func() error) error {
 	old, spoke := r.net, r.speak
+	limits := r.inForce()
+	if c.Network.Limits != nil {
+		r.setLimits(c.Network.Limits)
+	}
 	r.net, r.speak, r.declared = c.Network, c.Sessions, true
 	err := change()
 	if err == nil { // of what changes nothing on the wire, or waits
 		err = r.sessions(ctx, r.behind(r.Active().Snapshot))
 	}
 	if err != nil {
+		r.setLimits(limits)
 		r.net, r.speak, r.declared = old, spoke, true
 		if back := r.sessions(ctx, r.behind(r.Active().Snapshot)); back != nil {
 			r.degraded(back)

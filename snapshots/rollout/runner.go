@@ -138,7 +138,8 @@ type Runner struct {
 	apart map[string]Apart // accounts at their last-known-good; written under mu as well
 
 	mu       sync.Mutex // guards what follows
-	rollouts []Rollout  // written under line as well: read under either
+	limits   []snapshots.LimitInForce
+	rollouts []Rollout // written under line as well: read under either
 	desired  Desired
 	st       state
 }

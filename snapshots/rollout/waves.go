@@ -233,9 +233,9 @@ func heldNeighbors(now []policy.Neighbor, held map[string]*policy.Neighbor) []po
 func (r *Runner) network() snapshots.NetworkPart {
 	back := r.reverted()
 	if len(back) == 0 {
-		return r.net
+		return r.underLimits(r.net)
 	}
-	n := snapshots.NormalNetwork(r.net)
+	n := r.underLimits(snapshots.NormalNetwork(r.net))
 	declared := map[string]*policy.Neighbor{}
 	for i := range n.Neighbors {
 		declared[n.Neighbors[i].Name] = &n.Neighbors[i]
