@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -50,13 +51,17 @@ func applyConfig(c *cli.Context, conn *connection) error {
 func showConfig(c *cli.Context, a answer) error {
 	var p client.ConfigPlan
 	return show(c, a, &p, func(w *tabwriter.Writer) error {
-		if len(p.Changes)+len(p.Restart) > 0 {
+		limits := slices.DeleteFunc(slices.Clone(p.Plan.Network), func(n client.PlanNetworkChange) bool { return n.What != "limit" })
+		if len(p.Changes)+len(p.Restart)+len(limits) > 0 {
 			row(w, "KIND", "WHAT", "NAME", "LOSES", "DETAIL")
 		} else {
 			row(w, "changes", "none: the daemon runs what the file says")
 		}
 		for _, ch := range p.Changes {
 			row(w, ch.Kind, ch.What, ch.Name, yesNo(ch.Loses), optional(ch.Detail))
+		}
+		for _, n := range limits {
+			row(w, n.Kind, n.What, n.Name, yesNo(n.Loses))
 		}
 		for _, key := range p.Restart {
 			row(w, "restart", "setting", key, "", "read at start only")

@@ -41,7 +41,7 @@ func limitList(l breaker.Limits) []snapshots.LimitInForce {
 		add(n.name, "%d", n.value)
 	}
 	add("wait", "%s", l.Wait)
-	add("plan.twice", "%s", l.PlanTwice)
+	add("twice_within", "%s", l.PlanTwice)
 	add("owner.from", "%s", l.LongWindow)
 	if l.EnforceOps {
 		add("operators_enforced", "yes")

@@ -126,3 +126,28 @@ func TestPinnedLimits(t *testing.T) {
 		}
 	})
 }
+
+// A speaker alone takes a snapshot with limits and tells its neighbors what it
+// told them before.
+func TestFollowerIgnoresLimits(t *testing.T) {
+	s := newSource(t)
+	s.publish(1, 40, true)
+	f := s.follower()
+	f.look()
+	f.want(1, 40)
+	was := f.wire.applied[len(f.wire.applied)-1]
+	n := synthetic.Network(2)
+	n.Limits = limitOf("share 5")
+	snap, err := snapshots.Build(synthetic.State(5, 40), n, synthetic.Environment, synthetic.At)
+	s.check(err)
+	h := s.last
+	h.Generation, h.ID, h.Parent = 2, snap.ID(), s.last.ID
+	s.check(s.dir.Put(h, snap))
+	s.check(s.dir.MarkGood(h))
+	s.check(s.dir.Permit(snapshots.PermitFor(h, 1)))
+	f.look()
+	f.want(2, 40)
+	if now := f.wire.applied[len(f.wire.applied)-1]; !reflect.DeepEqual(was.Neighbors, now.Neighbors) {
+		t.Error("neighbors are told something else")
+	}
+}
