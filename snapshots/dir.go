@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/errgroup"
@@ -64,10 +65,14 @@ type Dir struct {
 	misses  int          // how often a copy was found gone
 	heads   []Head       // the history, once it was read
 	alive   map[Sum]bool // while Prune is at work: what it must not remove
+	pruned  tombs        // generations that must not come back
+	drops   int          // how often Prune has removed something
 
 	pruning sync.Mutex // one Prune at a time
 	noteMu  sync.Mutex // parts are read in parallel
 	damage  []Damage
+	late    map[item]bool // what one copy lacks because it could not be written
+	healed  [layers]atomic.Uint64
 }
 
 // Damage is something that was found wrong in the store, and what became of it.
@@ -125,7 +130,7 @@ func Open(root string, o Options) (*Dir, error) {
 		return nil, fmt.Errorf("open snapshots: %w", err)
 	}
 	o.Limits = o.Limits.orDefault()
-	d := &Dir{root: root, opt: o, replicas: o.replicas(root), known: map[Sum]bool{}}
+	d := &Dir{root: root, opt: o, replicas: o.replicas(root), known: map[Sum]bool{}, late: map[item]bool{}}
 	if err := d.loadKeys(); err != nil {
 		return nil, fmt.Errorf("open snapshots: %w", err)
 	}
@@ -139,6 +144,7 @@ func Open(root string, o Options) (*Dir, error) {
 			}
 		}
 	}
+	d.readTombs()
 	d.highest = d.findHighest()
 	return d, nil
 }
@@ -211,7 +217,7 @@ func (d *Dir) findHighest() mark {
 	}
 	for _, r := range d.replicas {
 		if m, err := r.readMark(); err == nil {
-			top = mark{max(top.epoch, m.epoch), max(top.generation, m.generation)}
+			top = top.join(m)
 		} else if !missing(err) {
 			d.note(r.root, err, false)
 		}
@@ -221,7 +227,7 @@ func (d *Dir) findHighest() mark {
 				break
 			}
 			if h, err := d.readHead(r, g); err == nil {
-				top = mark{max(top.epoch, h.Epoch), max(top.generation, h.Generation)}
+				top = top.join(mark{h.Epoch, h.Generation})
 				break
 			}
 		}
@@ -260,6 +266,7 @@ func (d *Dir) Put(h Head, s *Snapshot) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.missCopies()
 	if !d.highest.before(h) {
 		return fmt.Errorf("store (epoch %d, generation %d): %w (epoch %d, generation %d)", h.Epoch, h.Generation, ErrOlder, d.highest.epoch, d.highest.generation)
 	}
@@ -267,7 +274,6 @@ func (d *Dir) Put(h Head, s *Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("store generation %d: %w", h.Generation, err)
 	}
-	d.missCopies()
 	parts, err := d.newParts(s)
 	if err != nil {
 		return fmt.Errorf("store generation %d: %w", h.Generation, err)
@@ -278,7 +284,11 @@ func (d *Dir) Put(h Head, s *Snapshot) error {
 			d.note(d.opt.Marker, err, false)
 		}
 	}
-	whole, err := d.both(func(r replica) error { return d.putIn(r, h, s, parts, signed, next) })
+	items := []item{{kind: goodItem}, {kind: manifestItem, sum: Sum(h.ID)}, {kind: headItem, generation: h.Generation}}
+	for sum := range parts {
+		items = append(items, item{kind: partItem, sum: sum})
+	}
+	whole, err := d.both(func(r replica) error { return d.putIn(r, h, s, parts, signed, next) }, items...)
 	if err != nil {
 		return fmt.Errorf("store generation %d: %w", h.Generation, err)
 	}
@@ -299,13 +309,14 @@ func (d *Dir) Put(h Head, s *Snapshot) error {
 }
 
 // missCopies forgets what was written to a copy that is gone, so that the next
-// generation is whole there again.
+// generation is whole there again, and learns of what one that came back has seen.
 func (d *Dir) missCopies() {
 	if d.highest.generation == 0 {
 		return
 	}
 	for _, r := range d.replicas {
-		if _, err := r.readMark(); missing(err) {
+		m, err := r.readMark()
+		if d.highest = d.highest.join(m); missing(err) {
 			d.note(r.root, errors.New("this copy is gone: what is stored next is written whole"), true)
 			clear(d.known)
 			d.misses++
@@ -371,7 +382,8 @@ func (d *Dir) newParts(s *Snapshot) (map[Sum][]byte, error) {
 	return out, err
 }
 
-// MarkGood makes a stored generation the last-known-good, in both copies.
+// MarkGood makes a stored generation the last-known-good, in both copies. A
+// copy that has a newer one already keeps it.
 func (d *Dir) MarkGood(h Head) error {
 	if d.signer == nil {
 		return d.cannotSign()
@@ -382,15 +394,24 @@ func (d *Dir) MarkGood(h Head) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, err := d.both(func(r replica) error { return writeFile(r.good(), signed, 0o600) }); err != nil {
+	if _, err := d.both(func(r replica) error { return d.replaceGood(r, h, signed) }, item{kind: goodItem}); err != nil {
 		return fmt.Errorf("mark generation %d good: %w", h.Generation, err)
 	}
 	return nil
 }
 
+func (d *Dir) replaceGood(r replica, h Head, signed []byte) error {
+	have, err := d.readGood(r)
+	if !(place{sound: err == nil, head: have}).yields(h) {
+		return nil
+	}
+	return writeFile(r.good(), signed, 0o600)
+}
+
 // both runs f on both copies at once. One success is enough; the other's error
-// is kept as Damage. whole says that both succeeded.
-func (d *Dir) both(f func(replica) error) (whole bool, err error) {
+// is kept as Damage, and the files that it was about are tried again by Crawl.
+// whole says that both succeeded.
+func (d *Dir) both(f func(replica) error, about ...item) (whole bool, err error) {
 	var errs [2]error
 	var g errgroup.Group
 	for i, r := range d.replicas {
@@ -403,6 +424,7 @@ func (d *Dir) both(f func(replica) error) (whole bool, err error) {
 	for i, err := range errs {
 		if err != nil {
 			d.note(d.replicas[i].root, err, false)
+			d.owe(about)
 		}
 	}
 	return errs[0] == nil && errs[1] == nil, nil

@@ -135,7 +135,7 @@ func (d *Dir) takeManifest(ctx context.Context, id ID, from Source) (Manifest, e
 	}
 	_, err = d.both(func(r replica) error {
 		return writeOnce(map[string][]byte{r.manifest(id): raw}, d.opt.Limits.ManifestBytes)
-	})
+	}, item{kind: manifestItem, sum: Sum(id)})
 	return m, err
 }
 
@@ -144,14 +144,19 @@ func (d *Dir) takeManifest(ctx context.Context, id ID, from Source) (Manifest, e
 func (d *Dir) takeParts(ctx context.Context, id, base ID, from Source, want []PartRef, refs map[Sum]PartRef) error {
 	batch, size := map[Sum][]byte{}, 0
 	flush := func() error {
+		var about []item
+		for sum := range batch {
+			about = append(about, item{kind: partItem, sum: sum})
+		}
 		_, err := d.both(func(r replica) error {
 			files := make(map[string][]byte, len(batch))
 			for sum, raw := range batch {
 				files[r.part(sum)] = raw
 			}
 			return writeOnce(files, d.opt.Limits.PartBytes)
-		})
-		batch, size = map[Sum][]byte{}, 0
+		}, about...)
+		clear(batch)
+		size = 0
 		return err
 	}
 	err := from.Parts(ctx, id, base, want, func(sum Sum, raw []byte) error {
@@ -183,7 +188,7 @@ func (d *Dir) remember(h Head, signed []byte) error {
 			return err
 		}
 		return writeFile(r.head(h.Generation), signed, 0o600)
-	}); err != nil {
+	}, item{kind: headItem, generation: h.Generation}, item{kind: goodItem}); err != nil {
 		return err
 	}
 	d.highest = next

@@ -28,7 +28,7 @@ func (d *Dir) readHistory() []Head {
 			d.note(r.root, err, false)
 		}
 		for _, g := range generations {
-			if _, have := found[g]; have {
+			if _, have := found[g]; have || d.pruned.has(g) {
 				continue
 			}
 			if h, err := d.readHead(r, g); err == nil {

@@ -85,7 +85,7 @@ func (d *Dir) goodHeads() (raws map[int][]byte, heads []Head) {
 			heads = append(heads, h)
 		}
 	}
-	slices.SortFunc(heads, func(a, b Head) int { return b.Compare(a) })
+	slices.SortFunc(heads, func(a, b Head) int { return b.version(a) })
 	return raws, heads
 }
 
@@ -104,11 +104,7 @@ func (d *Dir) healGood(h Head, raws map[int][]byte) {
 		if string(raws[i]) == string(signed) {
 			continue
 		}
-		if err := writeFile(r.good(), signed, 0o600); err != nil {
-			d.note(r.good(), err, false)
-			continue
-		}
-		d.note(r.good(), fmt.Errorf("was not generation %d", h.Generation), true)
+		d.heal(LayerRead, []replica{r}, replica.good, signed, []error{fmt.Errorf("was not generation %d", h.Generation)})
 	}
 }
 
@@ -139,6 +135,9 @@ func (d *Dir) Get(generation uint64, base *Snapshot) (Loaded, error) {
 	defer d.mu.Unlock()
 	var last error
 	for _, r := range d.replicas {
+		if d.pruned.has(generation) {
+			break
+		}
 		h, err := d.readHead(r, generation)
 		if err != nil {
 			if !missing(err) {
@@ -241,14 +240,16 @@ func (d *Dir) fetch(sum Sum, path func(replica) string, limit int64, decode func
 			broken = append(broken, r)
 			continue
 		}
-		d.heal(broken, path, raw, errs)
+		d.heal(LayerRead, broken, path, raw, errs)
 		return raw, nil
 	}
 	return nil, errors.Join(errs...)
 }
 
-// heal writes good bytes over broken copies, and notes what was wrong.
-func (d *Dir) heal(broken []replica, path func(replica) string, raw []byte, why []error) {
+// heal writes good bytes over broken copies, and notes what was wrong. It is
+// false if one could not be written.
+func (d *Dir) heal(by Layer, broken []replica, path func(replica) string, raw []byte, why []error) (done bool) {
+	done = true
 	for i, r := range broken {
 		healed := false
 		if !d.opt.ReadOnly {
@@ -256,8 +257,11 @@ func (d *Dir) heal(broken []replica, path func(replica) string, raw []byte, why 
 				d.note(path(r), err, false)
 			} else {
 				healed = true
+				d.healed[by].Add(1)
 			}
 		}
+		done = done && healed
 		d.note(path(r), why[i], healed)
 	}
+	return done
 }

@@ -162,11 +162,21 @@ func (d *Dir) named(id ID) ([]Sum, error) {
 func (d *Dir) drop(heads []Head, alive map[Sum]bool) (out Pruned, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(heads) > 0 {
+		// First that they are gone: a copy that is away now must not bring them back.
+		all := d.pruned.with(tombsOf(heads))
+		if _, err := d.both(func(r replica) error { return writeFile(r.tombs(), all.encode(), 0o600) }, item{kind: goodItem}); err != nil {
+			return out, err
+		}
+		d.pruned = all
+	}
+	d.drops++
 	gone := make(map[uint64]bool, len(heads))
 	for _, h := range heads {
 		for _, r := range d.replicas {
 			if err := os.Remove(r.head(h.Generation)); err != nil && !missing(err) {
-				return out, err
+				d.note(r.head(h.Generation), err, false)
+				d.owe([]item{{kind: headItem, generation: h.Generation}})
 			}
 		}
 		gone[h.Generation] = true

@@ -16,6 +16,7 @@ import (
 //	heads/<generation>.note      history, one signed head each
 //	good.note                    the head of the last-known-good
 //	generation                   the highest (epoch, generation) ever stored
+//	pruned                       generations that were removed from the history
 type replica struct{ root string }
 
 const (
@@ -32,7 +33,9 @@ func (r replica) manifest(id ID) string {
 func (r replica) head(generation uint64) string {
 	return filepath.Join(r.root, "heads", fmt.Sprintf("%020d.note", generation))
 }
-func (r replica) good() string { return filepath.Join(r.root, goodFile) }
+func (r replica) good() string  { return filepath.Join(r.root, goodFile) }
+func (r replica) mark() string  { return filepath.Join(r.root, generationFile) }
+func (r replica) tombs() string { return filepath.Join(r.root, prunedFile) }
 
 // create makes the directories.
 func (r replica) create() error {
@@ -68,9 +71,9 @@ func (m mark) before(h Head) bool {
 	return h.Epoch > m.epoch && h.Generation > m.generation || h.Epoch == m.epoch && h.Generation > m.generation
 }
 
-func (r replica) readMark() (mark, error) { return readMark(filepath.Join(r.root, generationFile)) }
+func (r replica) readMark() (mark, error) { return readMark(r.mark()) }
 
-func (r replica) writeMark(m mark) error { return writeMark(filepath.Join(r.root, generationFile), m) }
+func (r replica) writeMark(m mark) error { return writeMark(r.mark(), m) }
 
 func readMark(path string) (mark, error) {
 	raw, err := readFile(path, 1024)
@@ -87,8 +90,10 @@ func readMark(path string) (mark, error) {
 }
 
 func writeMark(path string, m mark) error {
-	return writeFile(path, fmt.Appendf(nil, "%d %d\n", m.epoch, m.generation), 0o600)
+	return writeFile(path, m.encode(), 0o600)
 }
+
+func (m mark) encode() []byte { return fmt.Appendf(nil, "%d %d\n", m.epoch, m.generation) }
 
 // holds reports whether a content-addressed file is there and intact.
 func holds(path string, sum Sum, limit int64) bool {

@@ -18,8 +18,12 @@ func (d *Dir) Verify() error {
 	}
 	d.heads = nil // read them again
 	heads = append(heads, d.history()...)
-	for _, h := range heads {
-		d.healHead(h)
+	if !d.opt.ReadOnly {
+		d.mendTombs(LayerCrawl)
+		d.mendMarks(LayerCrawl)
+		for _, h := range heads {
+			d.mendHead(h.Generation, LayerCrawl)
+		}
 	}
 	seen := map[ID]bool{}
 	parts := map[Sum]bool{}
@@ -74,25 +78,8 @@ func (d *Dir) verifyFile(sum Sum, path func(replica) string, limit int64, decode
 	}
 	for _, r := range d.replicas {
 		if !holds(path(r), sum, limit) {
-			d.heal([]replica{r}, path, raw, []error{errors.New("missing or changed")})
+			d.heal(LayerCrawl, []replica{r}, path, raw, []error{errDiffers})
 		}
 	}
 	return nil
-}
-
-// healHead writes a head of the history to the copy that lacks it.
-func (d *Dir) healHead(h Head) {
-	if d.opt.ReadOnly {
-		return
-	}
-	for _, r := range d.replicas {
-		if have, err := d.readHead(r, h.Generation); err == nil && have == h {
-			continue
-		}
-		signed, err := d.signed(h)
-		if err == nil {
-			err = writeFile(r.head(h.Generation), signed, 0o600)
-		}
-		d.note(r.head(h.Generation), errors.Join(errors.New("was missing or changed"), err), err == nil)
-	}
 }

@@ -13,7 +13,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{apartDesc, staticDesc, unsignedDesc} {
+	for _, d := range []*prometheus.Desc{apartDesc, staticDesc, unsignedDesc, copiesHealedDesc, copiesBehindDesc} {
 		ch <- d
 	}
 }
@@ -24,4 +24,5 @@ func (c storeCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(apartDesc, float64(len(c.d.pipeline.Apart())))
 	gauge(staticDesc, truth(c.d.pipeline.Runner.Status().Static != ""))
 	gauge(unsignedDesc, truth(c.d.store.Unsigned() != ""))
+	collectCopies(ch, c.d.store)
 }

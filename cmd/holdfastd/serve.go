@@ -323,6 +323,8 @@ func (d *daemon) run(ctx context.Context) error {
 	}()
 	go d.look.Run(running, d.breaker)
 	go d.hangup(running)
+	crawled := make(chan struct{})
+	go func() { defer close(crawled); crawl(running, d.store) }()
 	go d.evidence.run(running)
 	go d.feed.run(running)
 	if d.queue != nil {
@@ -342,6 +344,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.watch(running)
 	stop()
 	<-ended
+	<-crawled
 	d.log.Info("stopping; the neighbors keep our routes for their restart time")
 	return nil
 }
