@@ -102,6 +102,7 @@ type Crawl struct {
 	alive map[Sum]bool     // what the history names; nil until it is needed
 	all   bool             // a manifest does not read: everything may be named
 	drops int              // Dir.drops when alive was read
+	reads int              // files read, not just looked at
 }
 
 // stamp is how a file looked when it was read and found sound.
@@ -225,6 +226,7 @@ func (c *Crawl) intact(i item, r replica, now time.Time) bool {
 	if known && at == was && now.Before(was.until) {
 		return true
 	}
+	c.reads++
 	if delete(c.sound, path); !c.d.reads(i, r) {
 		return false
 	}

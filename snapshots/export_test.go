@@ -14,6 +14,9 @@ func (d *Dir) Files(copy int, h Head) (good, head, manifest, mark string) {
 	return r.good(), r.head(h.Generation), r.manifest(h.ID), r.root + "/" + generationFile
 }
 
+// Reads is how many files a crawl has read.
+func Reads(c *Crawl) int { return c.reads }
+
 // PartFile names a part's file in one copy.
 func (d *Dir) PartFile(copy int, s Sum) string { return d.replicas[copy].part(s) }
 

@@ -164,6 +164,7 @@ func (d *Dir) drop(heads []Head, alive map[Sum]bool) (out Pruned, err error) {
 	defer d.mu.Unlock()
 	if len(heads) > 0 {
 		// First that they are gone: a copy that is away now must not bring them back.
+		d.readTombs() // and a copy that came back has a list of its own
 		all := d.pruned.with(tombsOf(heads))
 		if _, err := d.both(func(r replica) error { return writeFile(r.tombs(), all.encode(), 0o600) }, item{kind: goodItem}); err != nil {
 			return out, err
