@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +17,10 @@ func TestPortThatIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		taken := true
+		var taken atomic.Bool
+		taken.Store(true)
 		listen := func() error {
-			if taken {
+			if taken.Load() {
 				return errors.New("api.listen: address already in use")
 			}
 			return nil
@@ -31,11 +33,13 @@ func TestPortThatIsTaken(t *testing.T) {
 			t.Fatalf("a later start ended: %v", err)
 		}
 		time.Sleep(3 * retryListen)
+		synctest.Wait()
 		if r := c.risks(); len(r) != 1 || !strings.Contains(r[0], "api.listen: address already in use") {
 			t.Errorf("risks while it is taken: %q", r)
 		}
-		taken = false
+		taken.Store(false)
 		time.Sleep(2 * retryListen)
+		synctest.Wait()
 		if r := c.risks(); len(r) != 0 {
 			t.Errorf("risks when it is free: %q", r)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,11 +122,11 @@ func TestDrainThenWaves(t *testing.T) {
 
 // TestDrainWithTheBreakerOpen: what opens while a route drains keeps it.
 func TestDrainWithTheBreakerOpen(t *testing.T) {
-	shut := false
+	var shut atomic.Bool
 	run(t, func(c *rollout.Config) {
 		c.Explain = charged
 		c.Gate = gateFunc(func(p plan.Plan) (policy.Verdict, error) {
-			if shut && len(p.Losses()) > 0 {
+			if shut.Load() && len(p.Losses()) > 0 {
 				return policy.Hold, nil
 			}
 			return policy.Allow, nil
@@ -133,12 +134,13 @@ func TestDrainWithTheBreakerOpen(t *testing.T) {
 	}, func(t *testing.T, b *bench) {
 		b.drain(time.Minute, 3)
 		b.settle()
-		shut = true
+		shut.Store(true)
 		time.Sleep(5 * time.Minute)
+		b.settle()
 		if b.wire.taken() != 0 || b.wire.marked() != 1 {
 			t.Errorf("%d withdrawn, %d de-preferred", b.wire.taken(), b.wire.marked())
 		}
-		shut = false
+		shut.Store(false)
 		b.Kick()
 		b.settle()
 		if b.wire.taken() != 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,11 +17,14 @@ import (
 
 // sessions notes which neighbors were to stay as they are.
 type sessions struct {
+	mu   sync.Mutex
 	kept []map[string]policy.Neighbor
 	fail error
 }
 
 func (s *sessions) speak(_ context.Context, keep map[string]policy.Neighbor) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.fail != nil {
 		return s.fail
 	}
@@ -30,6 +34,8 @@ func (s *sessions) speak(_ context.Context, keep map[string]policy.Neighbor) err
 
 // waits are the neighbors that were kept last.
 func (s *sessions) waits() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.kept) == 0 {
 		return 0
 	}
@@ -83,6 +89,7 @@ func TestReconfigureOneNeighborFirst(t *testing.T) {
 					t.Fatalf("%d neighbors see it at first, the sessions of %d wait: %v", sees(), speaks.waits(), summary(r))
 				}
 				time.Sleep(10 * time.Minute)
+				b.settle()
 				if sees() != 6 || speaks.waits() != 0 {
 					t.Fatalf("%d neighbors see it in the end, the sessions of %d wait: %v", sees(), speaks.waits(), summary(b.Rollouts()))
 				}

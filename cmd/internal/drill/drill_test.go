@@ -41,7 +41,9 @@ func TestDrillD1(t *testing.T) {
 		d.report.AtMost(l.name, lost, l.most(d.customers, len(rows)))
 	}
 	var table Table
-	if lost, _, err := d.harmed(t.Context(), hurried(operator), "signals"); err != nil || lost == 0 || lost > max(1, d.customers/100) {
+	// Of so few prefixes a customer's first one may go unnoticed, and a wave of a
+	// tenth follows: ten is the floor that the limits have as well.
+	if lost, _, err := d.harmed(t.Context(), hurried(operator), "signals"); err != nil || lost == 0 || lost > max(10, d.customers/100) {
 		t.Errorf("customers' signals alone: %d routes were gone, %v", lost, err)
 	}
 	bindings := variant{name: "bindings", every: time.Minute / outageRate, op: unbind, fill: (*Desk).bindTwice, pick: boundTwice, by: cleanup}
