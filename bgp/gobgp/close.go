@@ -10,6 +10,7 @@ import (
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/server"
 	"golang.org/x/sys/unix"
 
 	"github.com/holdfast-bgp/holdfast/bgp"
@@ -62,7 +63,7 @@ func (s *Speaker) disconnect(ctx context.Context) error {
 		if err := s.shutdownSockets(); err != nil {
 			return err
 		}
-		up, err := s.established(ctx)
+		up, err := established(ctx, s.server)
 		if err != nil || up == 0 {
 			return err
 		}
@@ -75,11 +76,11 @@ func (s *Speaker) disconnect(ctx context.Context) error {
 }
 
 // established asks GoBGP itself how many sessions are up, in time bounded by ctx.
-func (s *Speaker) established(ctx context.Context) (int, error) {
+func established(ctx context.Context, engine *server.BgpServer) (int, error) {
 	answer := make(chan int, 1)
 	go func() {
 		up := 0
-		err := s.server.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
+		err := engine.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
 			if states[p.GetState().GetSessionState()] == bgp.Established {
 				up++
 			}

@@ -292,10 +292,31 @@ func (r *rib) Restore(ctx context.Context, prefixes []netip.Prefix) error {
 	return r.add(ctx, prefixes)
 }
 
+// drainTimeout bounds the wait for GoBGP to notice that the guard has gone.
+const drainTimeout = time.Second
+
+// drain waits until GoBGP has read to the end of the connections that the guard
+// has closed: its stop resets what a goroutine that still receives reads.
+func (r *rib) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	for {
+		if up, err := established(ctx, r.server); err != nil || up == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
 // Close implements guard.RIB. No neighbor is connected to GoBGP: stopping it
 // tells nobody.
 func (r *rib) Close() error {
 	r.closed.Store(true)
+	r.drain()
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.server.StopBgp(context.Background(), &api.StopBgpRequest{}) }()
 	select {
