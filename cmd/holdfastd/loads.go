@@ -41,32 +41,20 @@ func (l *loadSources) run(ctx context.Context) {
 }
 
 func (l *loadSources) ask(ctx context.Context, q health.LoadQuery) {
-	tick := time.NewTicker(q.Every())
-	defer tick.Stop()
-	silent := false
-	for at := time.Now(); ; {
-		bounded, cancel := context.WithTimeout(ctx, q.Every())
-		loads, err := q.Loads(bounded, at)
-		cancel()
-		if err == nil {
-			err = l.Add(loads)
+	poll(ctx, q.Every(), true, func(ctx context.Context, at time.Time) error {
+		loads, err := q.Loads(ctx, at)
+		if err != nil {
+			return err
 		}
-		if ctx.Err() != nil {
-			return
-		}
+		return l.Add(loads)
+	}, func(err error, turned bool) {
 		if err != nil {
 			l.failed.WithLabelValues("loads of " + q.Name()).Inc()
 		}
-		if (err != nil) != silent {
-			silent = err != nil
-			l.log.Warn("source of loads", "source", q.Name(), "silent", silent, "error", err)
+		if turned {
+			l.log.Warn("source of loads", "source", q.Name(), "silent", err != nil, "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case at = <-tick.C:
-		}
-	}
+	})
 }
 
 // now answers for the present.

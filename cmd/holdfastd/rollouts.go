@@ -70,29 +70,20 @@ func (h *healthSources) run(ctx context.Context) {
 }
 
 func (h *healthSources) ask(ctx context.Context, s health.Source) {
-	tick := time.NewTicker(s.Every())
-	defer tick.Stop()
-	silent := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case at := <-tick.C:
-			bounded, cancel := context.WithTimeout(ctx, s.Every())
-			samples, err := s.Sample(bounded, at)
-			cancel()
-			if err == nil {
-				err = h.Add(samples)
-			}
-			if err != nil {
-				h.failed.WithLabelValues(s.Name()).Inc()
-			}
-			if (err != nil) != silent && ctx.Err() == nil {
-				silent = err != nil
-				h.log.Warn("health source", "source", s.Name(), "silent", silent, "error", err)
-			}
+	poll(ctx, s.Every(), false, func(ctx context.Context, at time.Time) error {
+		samples, err := s.Sample(ctx, at)
+		if err != nil {
+			return err
 		}
-	}
+		return h.Add(samples)
+	}, func(err error, turned bool) {
+		if err != nil {
+			h.failed.WithLabelValues(s.Name()).Inc()
+		}
+		if turned {
+			h.log.Warn("health source", "source", s.Name(), "silent", err != nil, "error", err)
+		}
+	})
 }
 
 // edgeMachines are the machines that acknowledge bindings. Their names outlive
